@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The only contract between the kernel programs and user space. Plain C, fixed width, no pointers;
+ * layout asserted on both sides. Every struct that crosses the border is here and nowhere else.
+ */
+#ifndef LLMTAP_TLS_EVENT_H
+#define LLMTAP_TLS_EVENT_H
+
+#ifdef __cplusplus
+#include <cstdint>
+#define LLMTAP_U64 std::uint64_t
+#define LLMTAP_U32 std::uint32_t
+#define LLMTAP_U16 std::uint16_t
+#define LLMTAP_U8 std::uint8_t
+#define LLMTAP_STATIC_ASSERT static_assert
+extern "C" {
+#else
+#define LLMTAP_U64 __u64
+#define LLMTAP_U32 __u32
+#define LLMTAP_U16 __u16
+#define LLMTAP_U8 __u8
+#define LLMTAP_STATIC_ASSERT _Static_assert
+#endif
+
+enum tls_event_kind {
+	TLS_EVENT_DATA = 1,  /* payload follows */
+	TLS_EVENT_CLOSE = 2, /* the TLS object was freed */
+	TLS_EVENT_EXIT = 3,  /* the process is gone: all its connections are closed */
+	TLS_EVENT_EXEC = 4,  /* the process runs another image: likewise */
+};
+
+enum tls_direction { TLS_WRITE = 0, TLS_READ = 1 };
+
+/*
+ * `captured` payload bytes follow the header directly. `len` bytes moved on the stream at
+ * `offset`; the `len - captured` behind the payload were not copied.
+ * Times are CLOCK_MONOTONIC nanoseconds.
+ */
+struct tls_event {
+	LLMTAP_U64 begin_ns; /* the TLS call was entered */
+	LLMTAP_U64 end_ns;   /* it returned */
+	LLMTAP_U64 conn;     /* address of the TLS object in the process */
+	LLMTAP_U64 generation;
+	LLMTAP_U64 offset; /* of the first payload byte in this direction's stream */
+	LLMTAP_U32 tgid;
+	LLMTAP_U32 tid;
+	LLMTAP_U32 len;
+	LLMTAP_U32 captured;
+	LLMTAP_U16 kind;
+	LLMTAP_U8 direction;
+	LLMTAP_U8 library; /* enum tls_library: for doctor and metrics */
+	LLMTAP_U32 reserved;
+};
+LLMTAP_STATIC_ASSERT(sizeof(struct tls_event) == 64, "tls_event layout");
+
+enum tls_library {
+	TLS_LIB_OPENSSL = 1,
+	TLS_LIB_BORINGSSL = 2,
+	TLS_LIB_GNUTLS = 3,
+	TLS_LIB_GO = 4,
+	TLS_LIB_RUSTLS_AWSLC = 5,
+	TLS_LIB_RUSTLS_RING = 6,
+	TLS_LIB_PLAIN = 7,
+};
+
+/* Per CPU counters, index of map `drops`. */
+enum tls_drop {
+	TLS_DROP_RING_FULL = 0,
+	TLS_DROP_USER_FAULT = 1,
+	TLS_DROP_TOO_LONG = 2,
+	TLS_DROP_STATE_FULL = 3,
+	TLS_DROP_UNMATCHED_RETURN = 4,
+	TLS_DROP_REASONS = 5,
+};
+struct tls_drop_count {
+	LLMTAP_U64 times;
+	LLMTAP_U64 bytes;
+};
+
+/* What user space decided about a connection (map `conns`, field `verdict`). */
+enum tls_verdict {
+	TLS_VERDICT_UNKNOWN = 0, /* copy everything */
+	TLS_VERDICT_LLM = 1,     /* copy everything */
+	TLS_VERDICT_WATCH = 2,   /* copy the first TLS_WATCH_BYTES of each turn */
+	TLS_VERDICT_IGNORE = 3,  /* copy nothing */
+};
+enum { TLS_WATCH_BYTES = 1024 };
+
+#ifdef __cplusplus
+}
+#endif
+#endif
