@@ -86,6 +86,32 @@ enum tls_verdict {
 };
 enum { TLS_WATCH_BYTES = 1024 };
 
+/*
+ * Attach cookie of a probe: how to read the call that it sits on. Chosen by user space per site,
+ * so that one program serves every library. cookie = shape | direction << 8 | library << 16.
+ * Arguments are counted from 0 in the System V order (rdi, rsi, rdx, rcx, r8, r9).
+ */
+enum tls_call_shape {
+	TLS_CALL_INT = 1,      /* (conn, buf, len) -> bytes, <= 0: nothing moved */
+	TLS_CALL_SIZE_OUT = 2, /* (conn, buf, len, size_t *done) -> > 0: *done bytes moved */
+	TLS_CALL_FREE = 3,     /* (conn): the TLS object goes away; entry only */
+	TLS_CALL_SIZE_OUT5 = 4, /* (conn, buf, len, flags, size_t *done): OpenSSL 3.3+ write */
+	TLS_CALL_GNUTLS_RECV = 5, /* (session, type, buf, len) -> bytes; type 0x17 is application data */
+	TLS_CALL_GO_WRITE = 6, /* rax conn, rbx buf, rcx len; entry only, bytes known at entry */
+	TLS_CALL_GO_READ = 7,  /* jcc behind halfConn.decrypt: rax buf, rbx len, dil type, [rbp+16] conn */
+	TLS_CALL_AWSLC_SEAL = 8,
+	TLS_CALL_AWSLC_SEAL_SCATTER = 9,
+	TLS_CALL_AWSLC_OPEN = 10,
+	TLS_CALL_AWSLC_OPEN_GATHER = 11,
+	TLS_CALL_RING_SEAL = 12,
+	TLS_CALL_RING_OPEN = 13,
+};
+#define TLS_COOKIE(shape, direction, library)                                                     \
+	((LLMTAP_U64)(shape) | (LLMTAP_U64)(direction) << 8 | (LLMTAP_U64)(library) << 16)
+#define TLS_COOKIE_SHAPE(cookie) ((LLMTAP_U8)(cookie))
+#define TLS_COOKIE_DIRECTION(cookie) ((LLMTAP_U8)((cookie) >> 8))
+#define TLS_COOKIE_LIBRARY(cookie) ((LLMTAP_U8)((cookie) >> 16))
+
 #ifdef __cplusplus
 }
 #endif
