@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// node's https module, keep-alive agent. Jobs as JSON lines on stdin, parallelism in argv[2].
+const https = require('https');
+const parallel = Number(process.argv[2]);
+const agent = new https.Agent({ keepAlive: true, maxSockets: parallel });
+const now = () => Number(process.hrtime.bigint() + offset);
+const offset = BigInt(Date.now()) * 1000000n - process.hrtime.bigint();
+
+function call(job) {
+  return new Promise((resolve, reject) => {
+    const start = now();
+    let first = null;
+    let received = '';
+    const request = https.request(
+      { host: job.host, port: job.port, path: job.path, method: 'POST', agent,
+        headers: { ...job.headers, 'content-length': Buffer.byteLength(job.body) } },
+      (response) => {
+        response.setEncoding('utf8');
+        response.on('data', (piece) => {
+          received += piece;
+          if (first === null && received.includes(job.content_mark)) first = now();
+        });
+        response.on('end', () => {
+          console.log(JSON.stringify({ nonce: job.nonce, status: response.statusCode,
+            start_ns: start, first_ns: first, end_ns: now(), received }));
+          resolve();
+        });
+        response.on('error', reject);
+      });
+    request.on('error', reject);
+    request.end(job.body);
+  });
+}
+
+async function worker(queue) {
+  for (let job; (job = queue.shift());) await call(job);
+}
+
+const queue = require('fs').readFileSync(0, 'utf8').trim().split('\n').map((l) => JSON.parse(l));
+Promise.all(Array.from({ length: parallel }, () => worker(queue))).then(() => agent.destroy());

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the end-to-end tests stand on: a network namespace of their own, where the providers' names
+resolve to loopback; the provider server in it; the real daemon outside; unmodified clients inside.
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BINARY = pathlib.Path(os.environ.get("LLMTAP_BINARY", ROOT / "build" / "llmtap"))
+PYTHON = "/usr/bin/python3"
+HOSTS = ["api.openai.com", "api.anthropic.com", "gateway.example.internal", "www.example.com"]
+PORT = 443
+
+
+def run(*command, **options):
+    return subprocess.run([str(c) for c in command], check=True, **options)
+
+
+class World:
+    """Namespace, certificates, provider server. Use as a context manager."""
+
+    def __init__(self):
+        self.name = f"llmtap-e2e-{os.getpid()}"
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="llmtap-e2e-"))
+        self.processes = []
+
+    def __enter__(self):
+        try:
+            self._namespace()
+            self._certificates()
+            self.server = self.spawn(PYTHON, HERE / "provider_server.py", "--port", PORT,
+                                     "--cert", self.dir / "cert.pem", "--key", self.dir / "key.pem",
+                                     stdout=subprocess.PIPE, text=True)
+            assert self.server.stdout.readline() == "ready\n", "the provider server did not start"
+            return self
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        subprocess.run(["ip", "netns", "del", self.name], stderr=subprocess.DEVNULL)
+        shutil.rmtree(f"/etc/netns/{self.name}", ignore_errors=True)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def _namespace(self):
+        etc = pathlib.Path("/etc/netns") / self.name
+        etc.mkdir(parents=True)
+        (etc / "hosts").write_text("127.0.0.1 localhost " + " ".join(HOSTS) + "\n")
+        run("ip", "netns", "add", self.name)
+        run("ip", "-n", self.name, "link", "set", "lo", "up")
+
+    def _certificates(self):
+        names = ",".join(f"DNS:{host}" for host in HOSTS + ["localhost"])
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-days", "2", "-subj", "/CN=llmtap-e2e", "-addext",
+            f"subjectAltName={names},IP:127.0.0.1", "-keyout", self.dir / "key.pem", "-out",
+            self.dir / "cert.pem", stderr=subprocess.DEVNULL)
+
+    def environment(self, **extra):
+        cert = str(self.dir / "cert.pem")
+        return {**os.environ, "SSL_CERT_FILE": cert, "NODE_EXTRA_CA_CERTS": cert,
+                "CURL_CA_BUNDLE": cert, "REQUESTS_CA_BUNDLE": cert, **extra}
+
+    def inside(self, *command):
+        return ["ip", "netns", "exec", self.name, *map(str, command)]
+
+    def spawn(self, *command, env=None, **options):
+        """Starts a command inside the namespace; ended with the world."""
+        process = subprocess.Popen(self.inside(*command), env=self.environment(**(env or {})),
+                                   **options)
+        self.processes.append(process)
+        return process
+
+    def client(self, command, jobs, parallel, env=None):
+        """Runs a client over jobs; returns {nonce: result}."""
+        done = subprocess.run(
+            self.inside(*command, parallel), env=self.environment(**(env or {})), text=True,
+            input="".join(json.dumps(job) + "\n" for job in jobs), stdout=subprocess.PIPE,
+            timeout=300)
+        results = [json.loads(line) for line in done.stdout.splitlines()]
+        return {result["nonce"]: result for result in results}
+
+
+class Daemon:
+    """The real binary, writing JSON lines and a store into a directory of its own."""
+
+    def __init__(self, world, *arguments, env=None):
+        self.world = world
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="daemon-", dir=world.dir))
+        self.jsonl = self.dir / "events.jsonl"
+        self.db = self.dir / "llmtap.db"
+        self.log = self.dir / "log"
+        self.arguments = arguments
+        self.env = env or {}
+        self.start()
+
+    def start(self):
+        command = [BINARY, "run", "--jsonl", self.jsonl, "--db", self.db, *self.arguments]
+        self.process = subprocess.Popen([str(c) for c in command], stdout=self.log.open("a"),
+                                        stderr=subprocess.STDOUT, env={**os.environ, **self.env})
+        self.world.processes.append(self.process)
+        deadline = time.time() + 30
+        while "watching" not in self.log.read_text():
+            assert self.process.poll() is None, f"the daemon ended: {self.log.read_text()}"
+            assert time.time() < deadline, f"the daemon is not ready: {self.log.read_text()}"
+            time.sleep(0.05)
+
+    def events(self):
+        """LLMObs span events so far."""
+        if not self.jsonl.exists():
+            return []
+        return [json.loads(line) for line in self.jsonl.read_text().splitlines(True)
+                if line.endswith("\n")]
+
+    def wait(self, count, seconds=10):
+        """Events once there are `count`, or what is there after `seconds`."""
+        deadline = time.time() + seconds
+        while len(self.events()) < count and time.time() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)  # anything that should not come
+        return self.events()
+
+    def calls(self, *arguments):
+        """Rows of the store, through the CLI."""
+        out = run(BINARY, "calls", "--db", self.db, "--json", "--limit", "100000", *arguments,
+                  stdout=subprocess.PIPE, text=True).stdout
+        return [json.loads(line) for line in out.splitlines()]
+
+    def stop(self, sig=signal.SIGTERM):
+        self.process.send_signal(sig)
+        self.process.wait(20)
+        return self.process.returncode
+
+
+def recording(name):
+    return json.loads((HERE / "recordings" / f"{name}.json").read_text())
+
+
+MODELS = {"openai": ("api.openai.com", "/v1/chat/completions", "gpt-3.5-turbo"),
+          "anthropic": ("api.anthropic.com", "/v1/messages", "claude-3-opus-20240229")}
+
+
+def content_mark(name):
+    """The bytes with which the first content of a recorded answer shows up."""
+    body = recording(name)["body"]
+    if "data:" not in body:
+        return body[-20:]
+    for event in body.split("\n\n"):
+        data = event[event.find("{"):]
+        if not data.startswith("{"):
+            continue
+        parsed = json.loads(data)
+        delta = (parsed.get("choices") or [{}])[0].get("delta", parsed.get("delta", {}))
+        if any(delta.get(k) for k in ("content", "tool_calls", "text", "partial_json")):
+            return data
+    raise ValueError(name)
+
+
+def job(play, prompt="say hello", body_extra=None, **headers):
+    """One call: a unique nonce in the prompt ties the client's view to the captured span."""
+    provider = play.split("_")[0]
+    host, path, model = MODELS[provider]
+    nonce = uuid.uuid4().hex
+    request = {"model": model, "messages": [{"role": "user", "content": f"{prompt} {nonce}"}],
+               "max_tokens": 64}
+    if play.endswith("stream"):
+        request["stream"] = True
+    request.update(body_extra or {})
+    secret = {"openai": ("Authorization", "Bearer sk-e2e-0123456789abcdefghijklmnop"),
+              "anthropic": ("x-api-key", "sk-ant-e2e-0123456789abcdefghijklmnop")}[provider]
+    all_headers = {"Content-Type": "application/json", secret[0]: secret[1], "x-play": play}
+    all_headers.update({k.replace("_", "-"): str(v) for k, v in headers.items()})
+    return {"nonce": nonce, "host": host, "port": PORT, "path": path, "play": play,
+            "headers": all_headers, "body": json.dumps(request),
+            "content_mark": content_mark(play)}
+
+
+def nonce_of(event):
+    text = json.dumps(event["meta"].get("input", {}))
+    return next((word.strip('"}]')[:32] for word in text.split() if len(word.strip('"}],')) == 32),
+                None)
+
+
+CLIENTS = {
+    "curl": [PYTHON, HERE / "clients" / "curl_client.py"],
+    "python-http.client": [PYTHON, HERE / "clients" / "http_client.py"],
+    "python-asyncio": [PYTHON, HERE / "clients" / "asyncio_client.py"],
+    "node-https": ["node", HERE / "clients" / "https_client.js"],
+    "node-fetch": ["node", HERE / "clients" / "fetch_client.js"],
+    "gunicorn-prefork": [PYTHON, HERE / "clients" / "prefork_client.py"],
+}
