@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // node's global fetch. Jobs as JSON lines on stdin, parallelism in argv[2].
 const parallel = Number(process.argv[2]);
-const offset = BigInt(Date.now()) * 1000000n - process.hrtime.bigint();
-const now = () => Number(process.hrtime.bigint() + offset);
+const now = () => Math.round((performance.timeOrigin + performance.now()) * 1e6);
 
 async function call(job) {
   const start = now();

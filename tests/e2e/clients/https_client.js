@@ -3,8 +3,7 @@
 const https = require('https');
 const parallel = Number(process.argv[2]);
 const agent = new https.Agent({ keepAlive: true, maxSockets: parallel });
-const now = () => Number(process.hrtime.bigint() + offset);
-const offset = BigInt(Date.now()) * 1000000n - process.hrtime.bigint();
+const now = () => Math.round((performance.timeOrigin + performance.now()) * 1e6);
 
 function call(job) {
   return new Promise((resolve, reject) => {
