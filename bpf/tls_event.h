@@ -63,14 +63,16 @@ enum tls_library {
 	TLS_LIB_PLAIN = 7,
 };
 
-/* Per CPU counters, index of map `drops`. */
+/* Per CPU counters, index of map `drops`. Every byte counted here is also missing in the stream's
+ * offsets (a gap, or len > captured), except where the count of bytes is unknown (0). */
 enum tls_drop {
-	TLS_DROP_RING_FULL = 0,
-	TLS_DROP_USER_FAULT = 1,
-	TLS_DROP_TOO_LONG = 2,
-	TLS_DROP_STATE_FULL = 3,
-	TLS_DROP_UNMATCHED_RETURN = 4,
-	TLS_DROP_REASONS = 5,
+	TLS_DROP_RING_FULL = 0,        /* the ring buffer had no room */
+	TLS_DROP_USER_FAULT = 1,       /* the target's memory was not resident */
+	TLS_DROP_TOO_LONG = 2,         /* more than TLS_CALL_BYTES_MAX in one call */
+	TLS_DROP_STATE_FULL = 3,       /* no room for the call's or the connection's state */
+	TLS_DROP_UNMATCHED_RETURN = 4, /* a return whose entry was not seen */
+	TLS_DROP_WRONG_SITE = 5,       /* the result makes no sense: not the function we took it for */
+	TLS_DROP_REASONS = 6,
 };
 struct tls_drop_count {
 	LLMTAP_U64 times;
@@ -84,11 +86,40 @@ enum tls_verdict {
 	TLS_VERDICT_WATCH = 2,   /* copy the first TLS_WATCH_BYTES of each turn */
 	TLS_VERDICT_IGNORE = 3,  /* copy nothing */
 };
+/*
+ * A write after a read, or a read after a write, starts a turn. IGNORE costs one bare trap: returns
+ * are not observed and offsets stand still, so leaving IGNORE starts a new generation at offset 0.
+ */
 enum { TLS_WATCH_BYTES = 1024 };
+
+enum {
+	TLS_PIECE_BYTES = 16384,        /* payload of one event at most; longer calls give several */
+	TLS_CALL_BYTES_MAX = 64 << 20, /* copied of one call at most */
+	TLS_SITES_MAX = 4096,          /* entries of map `sites`; index 0 is shared when it is full */
+};
+
+/* Per CPU counters of one probe site, index of map `sites`. */
+struct tls_site_count {
+	LLMTAP_U64 hits;    /* entries by observed processes */
+	LLMTAP_U64 moved;   /* calls that moved bytes */
+	LLMTAP_U64 bytes;
+	LLMTAP_U64 refused; /* results that made no sense */
+};
+
+/* Context of program `set_verdict`, run by user space through BPF_PROG_RUN: it changes the
+ * connection in place, which a map update from user space cannot do without losing offsets.
+ * The program returns 1 when there is no such connection (any more). */
+struct tls_set_verdict {
+	LLMTAP_U64 conn;
+	LLMTAP_U64 generation;
+	LLMTAP_U32 tgid;
+	LLMTAP_U32 verdict;
+};
 
 /*
  * Attach cookie of a probe: how to read the call that it sits on. Chosen by user space per site,
- * so that one program serves every library. cookie = shape | direction << 8 | library << 16.
+ * so that one program serves every library.
+ * cookie = shape | direction << 8 | library << 16 | index in `sites` << 32 (set when attaching).
  * Arguments are counted from 0 in the System V order (rdi, rsi, rdx, rcx, r8, r9).
  */
 enum tls_call_shape {
@@ -108,6 +139,7 @@ enum tls_call_shape {
 };
 #define TLS_COOKIE(shape, direction, library)                                                     \
 	((LLMTAP_U64)(shape) | (LLMTAP_U64)(direction) << 8 | (LLMTAP_U64)(library) << 16)
+#define TLS_COOKIE_SITE(cookie) ((LLMTAP_U32)((cookie) >> 32))
 #define TLS_COOKIE_SHAPE(cookie) ((LLMTAP_U8)(cookie))
 #define TLS_COOKIE_DIRECTION(cookie) ((LLMTAP_U8)((cookie) >> 8))
 #define TLS_COOKIE_LIBRARY(cookie) ((LLMTAP_U8)((cookie) >> 16))

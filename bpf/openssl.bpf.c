@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Libraries with C calls that move bytes between a buffer and a connection: OpenSSL, BoringSSL
+ * (SSL_read, SSL_write, the _ex forms, or the function behind them) and GnuTLS. The cookie's shape
+ * says where the arguments are.
+ *
+ * Bytes are taken at return in both directions: a write that returned WANT_WRITE is repeated with
+ * the same buffer and would appear twice.
+ *
+ * Three variants of the same two steps; user space loads the one that the kernel can do.
+ */
+#include "call.bpf.h"
+
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+static __always_inline void read_arguments(struct pt_regs *ctx, __u8 shape, struct frame *frame)
+{
+	frame->buffer = PT_REGS_PARM2(ctx);
+	frame->len = PT_REGS_PARM3(ctx);
+	frame->extra = 0;
+	switch (shape) {
+	case TLS_CALL_INT:
+		frame->len = (__u32)PT_REGS_PARM3(ctx);
+		break;
+	case TLS_CALL_SIZE_OUT:
+		frame->extra = PT_REGS_PARM4(ctx);
+		break;
+	case TLS_CALL_SIZE_OUT5:
+		frame->extra = PT_REGS_PARM5(ctx);
+		break;
+	case TLS_CALL_GNUTLS_RECV:
+		frame->buffer = PT_REGS_PARM3(ctx);
+		frame->len = PT_REGS_PARM4(ctx);
+		break;
+	}
+}
+
+/* True when the return is wanted: a frame has been pushed. */
+static __always_inline bool enter(struct pt_regs *ctx, __u64 cookie)
+{
+	__u8 shape = TLS_COOKIE_SHAPE(cookie);
+	__u64 address = PT_REGS_PARM1(ctx);
+	__u32 tgid = current_tgid();
+	struct tls_site_count *site;
+	struct conn_state *conn;
+	struct frame *frame;
+
+	if (!observed(tgid))
+		return false;
+	site = site_of(cookie);
+	if (site)
+		site->hits++;
+	if (shape == TLS_CALL_FREE) {
+		conn_close(address);
+		return false;
+	}
+	if (shape == TLS_CALL_GNUTLS_RECV && (__u8)PT_REGS_PARM2(ctx) != 0x17)
+		return false; /* not application data */
+	conn = conn_find(tgid, address);
+	if (conn && conn->verdict == TLS_VERDICT_IGNORE)
+		return false;
+	frame = frame_push(PT_REGS_SP(ctx));
+	if (!frame) {
+		drop(TLS_DROP_STATE_FULL, 0);
+		return false;
+	}
+	frame->sp = PT_REGS_SP(ctx);
+	frame->conn = address;
+	frame->begin_ns = bpf_ktime_get_ns();
+	read_arguments(ctx, shape, frame);
+	return true;
+}
+
+/* Bytes that the call moved. */
+static __always_inline __u64 result(struct pt_regs *ctx, __u8 shape, const struct frame *frame)
+{
+	__s32 rc = PT_REGS_RC(ctx);
+	__u64 done = 0;
+
+	if (rc <= 0)
+		return 0;
+	if (shape != TLS_CALL_SIZE_OUT && shape != TLS_CALL_SIZE_OUT5)
+		return rc;
+	if (bpf_probe_read_user(&done, sizeof(done), (const void *)frame->extra))
+		drop(TLS_DROP_USER_FAULT, 0);
+	return done;
+}
+
+static __always_inline void leave(struct pt_regs *ctx, __u64 cookie)
+{
+	struct frame *frame = frame_of_return(ctx);
+	struct moved_bytes m = {.cookie = cookie};
+	struct tls_site_count *site;
+	__u64 done;
+
+	if (!frame) {
+		drop(TLS_DROP_UNMATCHED_RETURN, 0);
+		return;
+	}
+	frame->sp = 0;
+	if (frame->conn == 0)
+		return;
+	done = result(ctx, TLS_COOKIE_SHAPE(cookie), frame);
+	if (done == 0)
+		return;
+	if (done > frame->len || done > 0xffffffff) {
+		drop(TLS_DROP_WRONG_SITE, 0);
+		site = site_of(cookie);
+		if (site)
+			site->refused++;
+		return;
+	}
+	m.conn = frame->conn;
+	m.from = frame->buffer;
+	m.begin_ns = frame->begin_ns;
+	m.len = done;
+	moved(&m);
+}
+
+/* One program for entry and return; 1 from the entry declines the return. Kernel 6.13. */
+SEC("uprobe")
+int call_session(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (!bpf_session_is_return())
+		return !enter(ctx, cookie);
+	leave(ctx, cookie);
+	return 0;
+}
+
+/* Without sessions a return cannot be declined: a muted frame lets it pass. */
+static __always_inline int enter_or_mute(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	struct frame *frame;
+
+	if (enter(ctx, cookie) || TLS_COOKIE_SHAPE(cookie) == TLS_CALL_FREE)
+		return 0;
+	frame = frame_push(PT_REGS_SP(ctx));
+	if (frame) {
+		frame->sp = PT_REGS_SP(ctx);
+		frame->conn = 0;
+	}
+	return 0;
+}
+
+/* uprobe.multi, kernel 6.6. */
+SEC("uprobe")
+int call_multi_enter(struct pt_regs *ctx)
+{
+	return enter_or_mute(ctx);
+}
+
+SEC("uretprobe")
+int call_multi_leave(struct pt_regs *ctx)
+{
+	leave(ctx, bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+/* One perf event per probe. */
+SEC("uprobe")
+int call_perf_enter(struct pt_regs *ctx)
+{
+	return enter_or_mute(ctx);
+}
+
+SEC("uretprobe")
+int call_perf_leave(struct pt_regs *ctx)
+{
+	leave(ctx, bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
