@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The whole configuration as one plain struct: defaults, merged with a YAML file, the environment
+// and the command line, in this order. config/llmtap.yaml documents every key.
+// No other file includes <yaml-cpp/...>.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "parsers/assembly/provider_names.h"
+#include "parsers/core/result.h"
+
+namespace llmtap {
+
+// What a destination may see of the texts of a call. Secrets are masked under every policy.
+enum class ContentPolicy : std::uint8_t {
+  kFull,
+  kRedacted,  // personal data (e-mail, phone, card, IBAN) masked as well
+  kNone,      // no texts at all: roles, names, counts and figures only
+};
+
+struct StoreConfig {
+  bool enabled = true;
+  std::string path = "/var/lib/llmtap/llmtap.db";
+  std::chrono::hours keep{24 * 30};
+  std::uint64_t max_bytes = std::uint64_t{8} << 30;
+  ContentPolicy content = ContentPolicy::kFull;
+
+  bool operator==(const StoreConfig&) const = default;
+};
+
+struct JsonLinesConfig {
+  std::string path;  // empty: off; "-": stdout
+  ContentPolicy content = ContentPolicy::kFull;
+
+  bool operator==(const JsonLinesConfig&) const = default;
+};
+
+// Variables and defaults mean what they mean to ddtrace.
+struct DatadogConfig {
+  std::optional<bool>
+      enabled;  // absent: on if anything below was set, or the Agent's socket is there
+  std::string site = "datadoghq.com";
+  std::string api_key;
+  std::optional<bool> agentless;  // absent: the Agent if it offers evp_proxy, else agentless
+  std::string agent_url;  // http://, https://, unix://; empty: socket if there, else localhost:8126
+  std::string override_origin;  // replaces scheme and host of the intake
+  std::string ml_app;
+  std::string service;
+  std::string env;
+  std::string version;
+  std::vector<std::string> tags;  // "key:value"
+  ContentPolicy content = ContentPolicy::kFull;
+
+  bool operator==(const DatadogConfig&) const = default;
+};
+
+struct DeliveryConfig {
+  std::string spool_dir = "/var/lib/llmtap/spool";           // empty: memory only
+  std::uint64_t spool_max_bytes = std::uint64_t{512} << 20;  // per destination
+  std::chrono::milliseconds flush_deadline{5000};            // at shutdown
+
+  bool operator==(const DeliveryConfig&) const = default;
+};
+
+// USD per million tokens; absent: as in the built-in table, or free of charge if the model is new.
+struct PriceOverride {
+  std::string provider;  // empty: any
+  std::string model;     // exact, or with a trailing '*'
+  std::optional<double> input, cache_read, cache_write, output;
+
+  bool operator==(const PriceOverride&) const = default;
+};
+
+struct Config {
+  StoreConfig store;
+  JsonLinesConfig jsonl;
+  DatadogConfig datadog;
+  DeliveryConfig delivery;
+  std::vector<ProviderName> providers;  // asked before the built-in ones
+  std::vector<PriceOverride> prices;    // likewise
+  bool terminal = true;                 // a line per call while stdout is a terminal
+
+  bool operator==(const Config&) const = default;
+};
+
+inline constexpr const char* kDefaultConfigFile = "/etc/llmtap/llmtap.yaml";
+
+// Merges `text` into `config`. Errors read "FILE:LINE: KEY: what is wrong".
+Status merge_yaml(Config& config, const std::string& text, const std::string& file);
+Status merge_yaml_file(Config& config, const std::string& file);
+
+// Value of an environment variable, absent if unset.
+using Environment = std::function<std::optional<std::string>(const char* name)>;
+Environment process_environment();
+// Errors name the variable.
+Status merge_environment(Config& config, const Environment& environment);
+
+// Defaults, `file` (or kDefaultConfigFile where it exists, if empty), environment.
+Result<Config> load_config(const std::string& file, const Environment& environment);
+
+}  // namespace llmtap

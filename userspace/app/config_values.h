@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Readers of single configuration values. Each Error says what was expected.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "parsers/core/result.h"
+#include "userspace/app/config.h"
+
+namespace llmtap {
+
+Result<bool> parse_bool(const std::string& value);                 // true, false, 1, 0, yes, no
+Result<std::uint64_t> parse_size(const std::string& value);        // 1048576, 512MB, 8GB
+Result<std::chrono::hours> parse_hours(const std::string& value);  // 12h, 30d
+Result<std::chrono::milliseconds> parse_milliseconds(const std::string& value);  // 500ms, 5s, 2m
+Result<ContentPolicy> parse_policy(const std::string& value);  // full, redacted, none
+Result<std::string> parse_url(const std::string& value);  // http://, https://, unix://; or empty
+Result<double> parse_price(const std::string& value);     // not negative
+// "a:b,c:d" or "a:b c:d", as ddtrace reads DD_TAGS. Pieces without a colon are left out.
+std::vector<std::string> parse_tags(const std::string& value);
+
+}  // namespace llmtap
