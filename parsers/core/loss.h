@@ -18,6 +18,7 @@ enum class LossReason : std::uint8_t {
   kTooLong,          // one call carried more than the kernel copies
   kStateFull,        // a kernel map had no room for the call or the connection
   kUnmatchedReturn,  // a return without its entry (attached in the middle of a call)
+  kWrongSite,        // a probe saw a result that makes no sense: not the function we took it for
   // chunk → ordered bytes
   kGap,           // bytes missing between two chunks
   kReorderLimit,  // more out-of-order bytes than the stream may hold
@@ -48,7 +49,7 @@ inline constexpr std::size_t kLossReasons = static_cast<std::size_t>(LossReason:
 constexpr std::string_view name(LossReason reason) {
   constexpr std::array<std::string_view, kLossReasons> kNames = {
       "ring_full",      "user_fault",      "too_long",        "state_full",
-      "unmatched_return", "gap",           "reorder_limit",   "not_http",
+      "unmatched_return", "wrong_site", "gap",           "reorder_limit",   "not_http",
       "malformed_http", "header_limit",    "unknown_context", "body_limit",
       "bad_coding",     "malformed_body",  "malformed_json",  "content_limit",
       "connection_limit", "idle",          "queue_full",      "rejected",

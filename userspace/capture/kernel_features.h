@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What this kernel and this process may do: chooses the way of attaching, and feeds `doctor`.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace llmtap {
+
+enum class AttachMode {
+  kSession,  // one program for entry and return, one link per file (Linux 6.13)
+  kMulti,    // one link for entries and one for returns per file (Linux 6.6)
+  kPerf,     // a perf event and a link per probe
+};
+const char* name(AttachMode mode);
+
+struct KernelFeatures {
+  std::string release;   // uname -r
+  bool btf = false;      // /sys/kernel/btf/vmlinux
+  bool may_load = false; // a program could be loaded
+  bool session = false;
+  bool multi = false;
+  bool perf = false;     // the perf event source exists; the right to use it shows at attach
+  std::string lockdown;  // "none", "integrity", "confidentiality", or "" when not built in
+  std::vector<std::string> missing_capabilities;
+
+  // The best way to attach, or nothing: then why_not says in one line what to do.
+  std::optional<AttachMode> best() const;
+  std::string why_not() const;
+};
+
+KernelFeatures probe_kernel();
+
+}  // namespace llmtap

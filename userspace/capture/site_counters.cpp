@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/capture/site_counters.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+namespace llmtap {
+
+SiteCounters::SiteCounters(int map_fd)
+    : map_fd_(map_fd), cpus_(static_cast<std::size_t>(libbpf_num_possible_cpus())) {
+  for (std::uint32_t i = TLS_SITES_MAX - 1; i > 0; --i) free_.push_back(i);
+}
+
+std::uint32_t SiteCounters::take() {
+  std::uint32_t index = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return 0;
+    index = free_.back();
+    free_.pop_back();
+  }
+  const std::vector<tls_site_count> zero(cpus_);
+  bpf_map_update_elem(map_fd_, &index, zero.data(), BPF_ANY);
+  return index;
+}
+
+void SiteCounters::give_back(std::uint32_t index) {
+  if (index == 0) return;
+  const std::lock_guard lock(mutex_);
+  free_.push_back(index);
+}
+
+tls_site_count SiteCounters::read(std::uint32_t index) const {
+  std::vector<tls_site_count> per_cpu(cpus_);
+  tls_site_count sum{};
+  if (bpf_map_lookup_elem(map_fd_, &index, per_cpu.data()) != 0) return sum;
+  for (const auto& one : per_cpu) {
+    sum.hits += one.hits;
+    sum.moved += one.moved;
+    sum.bytes += one.bytes;
+    sum.refused += one.refused;
+  }
+  return sum;
+}
+
+}  // namespace llmtap
