@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/sinks/llmobs/shape.h"
+
+namespace llmtap::llmobs {
+namespace {
+
+// First row that fits; an empty column fits all. Dialects are matched by prefix, so that
+// "openai_" stands for openai_chat, openai_completions, openai_responses, ...
+struct Row {
+  std::string_view dialect;
+  std::string_view provider;
+  const Shape* shape;
+};
+
+constexpr Row kRows[] = {
+    {"openai_", "", &kOpenAiShape},
+    {"anthropic_", "", &kAnthropicShape},
+};
+
+}  // namespace
+
+const Shape& shape_for(const CallRecord& call) {
+  for (const auto& row : kRows) {
+    if (!call.dialect.starts_with(row.dialect)) continue;
+    if (!row.provider.empty() && call.provider != row.provider) continue;
+    return *row.shape;
+  }
+  return kGeneralShape;
+}
+
+}  // namespace llmtap::llmobs
