@@ -184,23 +184,27 @@ static __noinline int emit(const struct tls_event *head, const void *from)
 }
 
 struct cutting {
-	struct tls_event head;
+	struct tls_event head; /* of the whole call */
 	__u64 from;
-	__u32 left; /* to copy */
+	__u32 copy;
 	__u32 tail; /* moved, but not to be copied: reported with the last piece */
 };
 
-static long emit_piece(__u64 index, struct cutting *cut)
+/* Changes nothing in `cut`: the verifier would follow every turn of the loop. */
+static long emit_piece(__u64 index, const struct cutting *cut)
 {
-	__u32 n = cut->left < TLS_PIECE_BYTES ? cut->left : TLS_PIECE_BYTES;
+	__u64 at = index * TLS_PIECE_BYTES;
+	struct tls_event head = cut->head;
+	__u64 left;
 
-	cut->left -= n;
-	cut->head.captured = n;
-	cut->head.len = cut->left ? n : n + cut->tail;
-	emit(&cut->head, (const void *)cut->from);
-	cut->head.offset += n;
-	cut->from += n;
-	return cut->left == 0;
+	if (at >= cut->copy)
+		return 1;
+	left = cut->copy - at;
+	head.offset += at;
+	head.captured = left < TLS_PIECE_BYTES ? left : TLS_PIECE_BYTES;
+	head.len = head.captured + (left > TLS_PIECE_BYTES ? 0 : cut->tail);
+	emit(&head, (const void *)(cut->from + at));
+	return 0;
 }
 
 /* How much of a call's bytes to copy. Moves the turn on. */
@@ -270,12 +274,12 @@ static __always_inline void moved(const struct moved_bytes *m)
 	cut.head.direction = direction;
 	cut.head.library = TLS_COOKIE_LIBRARY(m->cookie);
 	cut.from = m->from;
-	cut.left = copy;
+	cut.copy = copy;
 	cut.tail = m->len - copy;
 	if (copy <= TLS_PIECE_BYTES)
 		emit_piece(0, &cut);
 	else
-		bpf_loop(TLS_CALL_BYTES_MAX / TLS_PIECE_BYTES, emit_piece, &cut, 0);
+		bpf_loop((copy + TLS_PIECE_BYTES - 1) / TLS_PIECE_BYTES, emit_piece, &cut, 0);
 }
 
 /* The TLS object goes away: its address may be reused by the next connection. */

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/bpf/subject.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <stdexcept>
+
+namespace llmtap::test {
+namespace {
+
+const unsigned char* function(const char* name) {
+  static void* const library = dlopen("libssl.so.3", RTLD_NOW);
+  const auto* code = static_cast<const unsigned char*>(dlsym(library, name));
+  if (code == nullptr) throw std::runtime_error(std::string("libssl.so.3 has no ") + name);
+  return code;
+}
+
+// GNU ld gives the text segment equal addresses and file offsets.
+std::uint64_t file_offset(const unsigned char* code) {
+  Dl_info info{};
+  dladdr(code, &info);
+  return static_cast<std::uint64_t>(code - static_cast<const unsigned char*>(info.dli_fbase));
+}
+
+// The target of the first `call rel32` of a wrapper; null when it does not start with a `push`.
+const unsigned char* inner_of(const char* name) {
+  const unsigned char* code = function(name);
+  for (int i = 0; i < 64; ++i) {
+    if (code[i] != 0xe8) continue;
+    std::int32_t distance = 0;
+    std::memcpy(&distance, code + i + 1, sizeof(distance));
+    const unsigned char* inner = code + i + 5 + distance;
+    const bool push = (inner[0] & 0xf8) == 0x50 || (inner[0] == 0x41 && (inner[1] & 0xf8) == 0x50);
+    return push ? inner : nullptr;
+  }
+  return nullptr;
+}
+
+ProbeSite site(const unsigned char* code, tls_call_shape shape, tls_direction direction) {
+  ProbeSite result;
+  result.file_offset = file_offset(code);
+  result.cookie = TLS_COOKIE(shape, direction, TLS_LIB_OPENSSL);
+  result.wants_return = shape != TLS_CALL_FREE;
+  return result;
+}
+
+}  // namespace
+
+Subject::Subject() {
+  int in[2], out[2];
+  if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+  pid_ = fork();
+  if (pid_ == 0) {
+    dup2(in[0], 0);
+    dup2(out[1], 1);
+    execl(LLMTAP_PINGPONG, LLMTAP_PINGPONG, nullptr);
+    _exit(127);
+  }
+  close(in[0]);
+  close(out[1]);
+  in_ = Fd(in[1]);
+  out_ = Fd(out[0]);
+}
+
+Subject::~Subject() { finish(); }
+
+void Subject::finish() {
+  in_.reset();
+  if (pid_ > 0) waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+void Subject::tell(const std::string& command) {
+  const std::string line = command + "\n";
+  if (write(in_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+    throw std::runtime_error("tls_pingpong is gone");
+  }
+}
+
+std::string Subject::answer() {
+  std::string line;
+  char c = 0;
+  while (read(out_.get(), &c, 1) == 1) {
+    if (c == '\n') return line;
+    line += c;
+  }
+  throw std::runtime_error("tls_pingpong ended early");
+}
+
+std::string Subject::ask(const std::string& command) {
+  tell(command);
+  return answer();
+}
+
+std::pair<std::uint64_t, std::uint64_t> Subject::connect(const std::string& command) {
+  const std::string line = ask(command);
+  std::size_t used = 0;
+  const auto first = std::stoull(line, &used, 16);
+  return {first, std::stoull(line.substr(used), nullptr, 16)};
+}
+
+std::string libssl_path() {
+  Dl_info info{};
+  dladdr(function("SSL_read"), &info);
+  return info.dli_fname;
+}
+
+ProbePlan exported_plan() {
+  ProbePlan plan;
+  plan.sites = {site(function("SSL_read"), TLS_CALL_INT, TLS_READ),
+                site(function("SSL_write"), TLS_CALL_INT, TLS_WRITE),
+                site(function("SSL_read_ex"), TLS_CALL_SIZE_OUT, TLS_READ),
+                site(function("SSL_write_ex"), TLS_CALL_SIZE_OUT, TLS_WRITE),
+                site(function("SSL_free"), TLS_CALL_FREE, TLS_READ)};
+  return plan;
+}
+
+ProbePlan inner_plan() {
+  ProbePlan plan;
+  const auto* read = inner_of("SSL_read_ex");
+  const auto* write = inner_of("SSL_write_ex");
+  if (read == nullptr || write == nullptr) {
+    plan.reason = "libssl's wrappers do not call a function that starts with a push";
+    return plan;
+  }
+  plan.sites = {site(read, TLS_CALL_SIZE_OUT, TLS_READ), site(write, TLS_CALL_SIZE_OUT, TLS_WRITE),
+                site(function("SSL_free"), TLS_CALL_FREE, TLS_READ)};
+  return plan;
+}
+
+Tap::Tap(const KernelOptions& options, const ProbePlan& plan) {
+  auto source = KernelSource::open(options);
+  if (!source) {
+    FAIL("no eBPF here (LLMTAP_TEST_BPF=off leaves these tests out): " << source.error().message);
+  }
+  source_ = std::move(*source);
+  auto attached = source_->attach(libssl_path(), plan);
+  if (!attached) FAIL(attached.error().message);
+  attachment_ = *attached;
+}
+
+void Tap::drain() {
+  for (;;) {
+    auto got = source_->poll(std::chrono::milliseconds(50), [this](const Chunk& chunk) {
+      seen_.push_back({chunk, std::string(chunk.bytes)});
+    });
+    REQUIRE(got.ok());
+    if (*got == 0) return;
+  }
+}
+
+std::vector<Seen> Tap::stream(std::uint64_t conn, Direction direction) const {
+  std::vector<Seen> result;
+  for (const auto& one : seen_) {
+    if (one.chunk.kind == ChunkKind::kData && one.chunk.conn.conn == conn &&
+        one.chunk.direction == direction) {
+      result.push_back(one);
+    }
+  }
+  return result;
+}
+
+std::size_t Tap::count(ChunkKind kind) const {
+  std::size_t n = 0;
+  for (const auto& one : seen_) n += one.chunk.kind == kind;
+  return n;
+}
+
+std::int64_t contiguous_bytes(const std::vector<Seen>& stream) {
+  std::uint64_t at = 0;
+  for (const auto& one : stream) {
+    if (one.chunk.offset != at || one.chunk.missing != 0) return -1;
+    for (const char c : one.bytes) {
+      if (c != pattern(at++)) return -1;
+    }
+  }
+  return static_cast<std::int64_t>(at);
+}
+
+}  // namespace llmtap::test
