@@ -16,7 +16,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BINARY = pathlib.Path(os.environ.get("LLMTAP_BINARY", ROOT / "build" / "llmtap"))
 PYTHON = "/usr/bin/python3"
-HOSTS = ["api.openai.com", "api.anthropic.com", "gateway.example.internal", "www.example.com"]
+HOSTS = ["api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com",
+         "bedrock-runtime.us-east-1.amazonaws.com", "api.cohere.com", "api.mistral.ai",
+         "ollama.example.internal", "gateway.example.internal", "www.example.com"]
 PORT = 443
 
 
@@ -36,7 +38,7 @@ class World:
         try:
             self._namespace()
             self._certificates()
-            self.server = self.spawn(PYTHON, HERE / "provider_server.py", "--port", PORT,
+            self.server = self.spawn("node", HERE / "provider_server.js", "--port", PORT,
                                      "--cert", self.dir / "cert.pem", "--key", self.dir / "key.pem",
                                      stdout=subprocess.PIPE, text=True)
             assert self.server.stdout.readline() == "ready\n", "the provider server did not start"
@@ -75,7 +77,8 @@ class World:
     def environment(self, **extra):
         cert = str(self.dir / "cert.pem")
         return {**os.environ, "SSL_CERT_FILE": cert, "NODE_EXTRA_CA_CERTS": cert,
-                "CURL_CA_BUNDLE": cert, "REQUESTS_CA_BUNDLE": cert, **extra}
+                "CURL_CA_BUNDLE": cert, "AWS_CA_BUNDLE": cert, "REQUESTS_CA_BUNDLE": cert,
+                "LITELLM_LOCAL_MODEL_COST_MAP": "True", **extra}
 
     def inside(self, *command):
         return ["ip", "netns", "exec", self.name, *map(str, command)]

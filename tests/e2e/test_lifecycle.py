@@ -125,7 +125,7 @@ class Lifecycle(unittest.TestCase):
     def test_server_end_when_nobody_is_its_client(self):
         port = 8443
         server = [harness.BINARY, "run", "--jsonl", self.world.dir / "server.jsonl", "--db",
-                  self.world.dir / "server.db", "--", PYTHON, HERE / "provider_server.py", "--port",
+                  self.world.dir / "server.db", "--", "node", HERE / "provider_server.js", "--port",
                   port, "--cert", self.world.dir / "cert.pem", "--key", self.world.dir / "key.pem"]
         log = (self.world.dir / "server.log").open("w")
         process = self.world.spawn(*server, stdout=log, stderr=log)

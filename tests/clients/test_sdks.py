@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The vendors' own SDKs, unmodified, current majors by lock file, as clients: every span is compared
+with what the SDK returned to its caller. Needs PyPI, npm and the Go proxy once; `prepare` installs.
+
+Usage: test_sdks.py prepare | test_sdks.py [-v] [TEST...]
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+from harness import Daemon, PYTHON, World, nonce_of  # noqa: E402
+
+BUILD = pathlib.Path(os.environ.get("LLMTAP_CLIENTS", HERE.parents[1] / "build" / "clients"))
+COMMANDS = {
+    "python": [BUILD / "python" / "bin" / "python", HERE / "python" / "calls.py"],
+    "node": ["node", BUILD / "node" / "calls.mjs"],
+    "go": [BUILD / "go-client"],
+}
+
+
+def run(*command, **options):
+    subprocess.run([str(c) for c in command], check=True, **options)
+
+
+def prepare():
+    """Installs the SDKs by lock file; quick when they are there."""
+    missing = [tool for tool in ("node", "npm", "go") if not shutil.which(tool)]
+    if missing:
+        sys.exit(f"the client tests need {', '.join(missing)}: install Node.js 20+ and Go 1.26+")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    if not (BUILD / "python").exists():
+        run(PYTHON, "-m", "venv", BUILD / "python")
+    run(BUILD / "python" / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "-r",
+        HERE / "python" / "requirements.lock")
+    (BUILD / "node").mkdir(exist_ok=True)
+    lock = BUILD / "node" / "package-lock.json"
+    fresh = lock.exists() and lock.read_bytes() == (HERE / "node" / "package-lock.json").read_bytes()
+    for name in ("package.json", "package-lock.json", "calls.mjs"):
+        shutil.copy(HERE / "node" / name, BUILD / "node" / name)
+    if not fresh or not (BUILD / "node" / "node_modules").exists():
+        run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error",
+            cwd=BUILD / "node")
+    run("go", "build", "-trimpath", "-ldflags=-s -w", "-o", BUILD / "go-client", ".",
+        cwd=HERE / "go")
+
+
+def text_of(event):
+    return "".join(m.get("content") or "" for m in event["meta"]["output"].get("messages", [])
+                   if m.get("role") != "reasoning")
+
+
+class Sdks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World().__enter__()
+        cls.daemon = Daemon(cls.world)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.__exit__()
+
+    def check(self, language):
+        before = len(self.daemon.events())
+        done = subprocess.run(self.world.inside(*COMMANDS[language]), text=True, timeout=300,
+                              env=self.world.environment(), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+        results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        self.assertTrue(results, done.stderr)
+        failed = [r for r in results if r.get("failed")]
+        self.assertEqual(failed, [], "an SDK failed by itself")
+        self.daemon.wait(before + len(results))
+        spans = {}
+        for event in self.daemon.events()[before:]:
+            spans.setdefault(nonce_of(event), []).append(event)
+        for result in results:
+            with self.subTest(sdk=result["sdk"], kind=result["kind"]):
+                events = spans.get(result["nonce"], [])
+                self.assertEqual(len(events), 1, "spans for this call")
+                event = events[0]
+                self.assertEqual(event["status"], "ok")
+                if result.get("text"):
+                    self.assertEqual(text_of(event).strip(), result["text"].strip())
+                if result.get("model"):
+                    self.assertEqual(event["meta"]["model_name"], result["model"])
+                for key in ("input_tokens", "output_tokens"):
+                    if result.get(key) is not None:
+                        self.assertEqual(event["metrics"][key], result[key], key)
+        print(f"  {language}: {len(results)} calls by {len({r['sdk'] for r in results})} SDKs",
+              flush=True)
+
+    def test_python(self):
+        self.check("python")
+
+    def test_node(self):
+        self.check("node")
+
+    def test_go(self):
+        self.check("go")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["prepare"]:
+        prepare()
+    else:
+        unittest.main()
