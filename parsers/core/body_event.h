@@ -4,6 +4,7 @@
 // event-stream frame, one element of a growing JSON array, one form field, or one whole body.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "parsers/core/chunk.h"
@@ -17,6 +18,11 @@ struct BodyEvent {
   std::string_view data;   // decoded payload
   bool exception = false;  // AWS `:message-type: exception`
   bool after_gap = false;  // bytes were lost between the previous event and this one
+  // Bytes that were counted and not kept: the content of a form's file, a media body. `data` is
+  // empty then.
+  std::uint64_t skipped = 0;
+  std::string_view file_name;   // form-data: present for files
+  std::string_view media_type;  // form-data part or media body: its Content-Type
 };
 
 }  // namespace llmtap

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parsers/assembly/request_collector.h"
+
+#include <utility>
+
+namespace llmtap {
+namespace {
+
+bool is_form(const Headers& headers) {
+  return find_header(headers, "content-type")
+      .value_or(std::string_view{})
+      .starts_with("multipart/form-data");
+}
+
+}  // namespace
+
+RequestCollector::RequestCollector(const RequestHead& head, const Limits& limits, OnLoss on_loss,
+                                   void* owner)
+    : limit_(limits.request_body), on_loss_(on_loss), owner_(owner), coding_(head.headers) {
+  if (is_form(head.headers)) {
+    form_ = make_body_decoder(BodyKind::kMultipart, head.headers,
+                              {limits.request_body, limits.event});
+  }
+}
+
+void RequestCollector::feed(std::string_view bytes, TimeNs ts_ns) {
+  if (discard_ || (cut_ && !form_)) return;
+  const bool decoded = coding_.feed(bytes, [&](std::string_view part) { keep(part, ts_ns); });
+  if (!decoded && !cut_) {
+    loss(LossReason::kBadCoding, bytes.size());
+    cut_ = true;
+  }
+}
+
+void RequestCollector::keep(std::string_view decoded, TimeNs ts_ns) {
+  if (form_) {
+    form_->feed(decoded, ts_ns, *this);
+    return;
+  }
+  if (discard_ || cut_) return;
+  if (only_objects_ && bytes_.empty()) {
+    const auto first = decoded.find_first_not_of(" \t\r\n");
+    decoded.remove_prefix(first == std::string_view::npos ? decoded.size() : first);
+    if (decoded.empty()) return;
+    if (decoded.front() != '{') {
+      discard();
+      return;
+    }
+  }
+  if (bytes_.size() + decoded.size() > limit_) {
+    loss(LossReason::kBodyLimit, decoded.size());
+    cut_ = true;
+    return;
+  }
+  bytes_.append(decoded);
+}
+
+void RequestCollector::gap(std::uint64_t bytes) {
+  coding_.gap();
+  if (form_) form_->gap(bytes);
+  cut_ = true;
+}
+
+void RequestCollector::finish(TimeNs ts_ns, bool complete) {
+  if (form_ && !discard_) form_->finish(ts_ns, complete, *this);
+  if (complete && !discard_ && !cut_ && !coding_.ended()) {
+    loss(LossReason::kBadCoding, 0);
+    cut_ = true;
+  }
+  whole_ = complete && !cut_;
+}
+
+void RequestCollector::discard() {
+  discard_ = true;
+  std::string().swap(bytes_);
+  fields_ = {};
+  form_.reset();
+  coding_ = ContentCoding{};
+}
+
+RequestBody RequestCollector::body(JsonDocument& document) const {
+  RequestBody body;
+  body.whole = whole_;
+  body.bytes = bytes_;
+  if (!bytes_.empty()) body.json = document.parse(bytes_);
+  body.fields.reserve(fields_.size());
+  for (const auto& field : fields_) {
+    BodyEvent event;
+    event.ts_ns = field.ts_ns;
+    event.name = field.name;
+    event.data = field.value;
+    event.skipped = field.skipped;
+    event.file_name = field.file_name;
+    event.media_type = field.media_type;
+    body.fields.push_back(event);
+  }
+  return body;
+}
+
+std::size_t RequestCollector::memory() const {
+  return bytes_.capacity() + field_bytes_ + coding_.memory() + (form_ ? form_->memory() : 0);
+}
+
+void RequestCollector::event(const BodyEvent& event) {
+  field_bytes_ += sizeof(Field) + event.name.size() + event.data.size();
+  if (field_bytes_ > limit_) {
+    loss(LossReason::kBodyLimit, event.data.size());
+    cut_ = true;
+    return;
+  }
+  fields_.push_back({std::string(event.name), std::string(event.data), std::string(event.file_name),
+                     std::string(event.media_type), event.skipped, event.ts_ns});
+}
+
+void RequestCollector::loss(LossReason reason, std::uint64_t bytes) {
+  on_loss_(owner_, reason, bytes);
+}
+
+}  // namespace llmtap

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A JSON array that grows as the answer is generated (Gemini without alt=sse): '[' object
+// *(',' object) ']', whitespace anywhere. Each object or array in it is one event as soon as it is
+// closed; scalars between are passed over. Only brackets and strings are followed (RFC 8259 2, 7).
+//
+// Resync: a JSON string holds no raw newline, so a newline is outside of any string, and an object
+// that begins a line at column 0 is an element: writers of growing arrays indent what is inside.
+#include <string>
+
+#include "parsers/body/decoders.h"
+
+namespace llmtap {
+namespace {
+
+class JsonArrayDecoder final : public BodyDecoder {
+ public:
+  explicit JsonArrayDecoder(const BodyLimits& limits) : limit_(limits.event) {}
+
+  void feed(std::string_view bytes, TimeNs ts_ns, BodySink& sink) override {
+    std::size_t at = 0;
+    while (at < bytes.size()) {
+      switch (state_) {
+        case State::kStart: at = start(bytes, at, sink); break;
+        case State::kBetween: at = between(bytes, at); break;
+        case State::kElement: at = element(bytes, at, ts_ns, sink); break;
+        case State::kResync: at = resync(bytes, at, sink); break;
+        case State::kEnd: at = bytes.size(); break;
+      }
+    }
+  }
+
+  void gap(std::uint64_t) override {
+    if (state_ == State::kEnd) return;
+    clear_buffer(buffer_);
+    after_gap_ = true;
+    line_start_ = false;
+    state_ = State::kResync;
+  }
+
+  void finish(TimeNs, bool, BodySink& sink) override {
+    if (state_ == State::kElement && !buffer_.empty() && !over_limit_) {
+      sink.loss(LossReason::kMalformedBody, buffer_.size());
+    }
+    clear_buffer(buffer_);
+    state_ = State::kEnd;
+  }
+
+  std::size_t memory() const override { return sizeof *this + buffer_.capacity(); }
+
+ private:
+  enum class State { kStart, kBetween, kElement, kResync, kEnd };
+
+  static bool space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+  std::size_t start(std::string_view bytes, std::size_t at, BodySink& sink) {
+    if (space(bytes[at])) return at + 1;
+    if (bytes[at] == '[') {
+      state_ = State::kBetween;
+      return at + 1;
+    }
+    sink.loss(LossReason::kMalformedBody, bytes.size() - at);
+    state_ = State::kEnd;
+    return bytes.size();
+  }
+
+  std::size_t between(std::string_view bytes, std::size_t at) {
+    switch (bytes[at]) {
+      case '{':
+      case '[':
+        state_ = State::kElement;
+        depth_ = 0;
+        in_string_ = escaped_ = over_limit_ = false;
+        return at;
+      case ']': state_ = State::kEnd; return bytes.size();
+      default: return at + 1;
+    }
+  }
+
+  std::size_t element(std::string_view bytes, std::size_t at, TimeNs ts_ns, BodySink& sink) {
+    const std::size_t end = close_of_element(bytes, at);
+    const bool closed = end != std::string_view::npos;
+    const std::string_view part = bytes.substr(at, closed ? end - at : end);
+    if (over_limit_ || buffer_.size() + part.size() > limit_) {
+      sink.loss(LossReason::kBodyLimit, buffer_.size() + part.size());
+      clear_buffer(buffer_);
+      over_limit_ = after_gap_ = true;
+    } else if (!closed) {
+      buffer_.append(part);
+    } else if (buffer_.empty()) {
+      emit(part, ts_ns, sink);
+    } else {
+      buffer_.append(part);
+      emit(buffer_, ts_ns, sink);
+      clear_buffer(buffer_);
+    }
+    if (!closed) return bytes.size();
+    state_ = State::kBetween;
+    return end;
+  }
+
+  // One behind the bracket that closes the element, or npos if it is not in this chunk.
+  std::size_t close_of_element(std::string_view bytes, std::size_t at) {
+    for (; at < bytes.size(); ++at) {
+      const char c = bytes[at];
+      if (in_string_) {
+        if (escaped_) {
+          escaped_ = false;
+        } else if (c == '\\') {
+          escaped_ = true;
+        } else if (c == '"') {
+          in_string_ = false;
+        }
+      } else if (c == '"') {
+        in_string_ = true;
+      } else if (c == '{' || c == '[') {
+        ++depth_;
+      } else if ((c == '}' || c == ']') && --depth_ == 0) {
+        return at + 1;
+      }
+    }
+    return std::string_view::npos;
+  }
+
+  std::size_t resync(std::string_view bytes, std::size_t at, BodySink& sink) {
+    const std::size_t from = at;
+    for (; at < bytes.size(); ++at) {
+      if (line_start_ && bytes[at] == '{') {
+        state_ = State::kBetween;
+        break;
+      }
+      // "[{" and ",{" at the start of a line are elements as well.
+      line_start_ = bytes[at] == '\n' || (line_start_ && (bytes[at] == ',' || bytes[at] == '['));
+    }
+    if (at > from) sink.loss(LossReason::kMalformedBody, at - from);
+    return at;
+  }
+
+  void emit(std::string_view data, TimeNs ts_ns, BodySink& sink) {
+    BodyEvent event;
+    event.ts_ns = ts_ns;
+    event.data = data;
+    event.after_gap = after_gap_;
+    after_gap_ = false;
+    sink.event(event);
+  }
+
+  std::size_t limit_;
+  State state_ = State::kStart;
+  std::string buffer_;  // an element that began in an earlier chunk
+  std::uint64_t depth_ = 0;
+  bool in_string_ = false;
+  bool escaped_ = false;
+  bool over_limit_ = false;
+  bool line_start_ = false;
+  bool after_gap_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<BodyDecoder> make_json_array(const BodyLimits& limits) {
+  return std::make_unique<JsonArrayDecoder>(limits);
+}
+
+}  // namespace llmtap

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parsers/providers/registry.h"
+
+#include <initializer_list>
+
+namespace llmtap {
+
+// Each dialect's file ends with `extern const Provider kName = {...}`; it is declared here and
+// listed below.
+
+namespace {
+
+// Match order: specific paths and hosts before general ones.
+const std::initializer_list<const Provider*> kProviders = {
+};
+
+}  // namespace
+
+std::span<const Provider* const> providers() { return {kProviders.begin(), kProviders.size()}; }
+
+const Provider* find_provider(const RequestHead& head, const Json& body, bool* undecided) {
+  if (undecided != nullptr) *undecided = false;
+  for (const Provider* provider : kProviders) {
+    const Match match = provider->matches(head);
+    if (match == Match::kYes) return provider;
+    if (match == Match::kNo || provider->confirms == nullptr) continue;
+    if (body.exists() && provider->confirms(head, body)) return provider;
+    if (undecided != nullptr) *undecided = true;
+  }
+  if (!body.exists()) return nullptr;
+  // No path says anything: the body may.
+  for (const Provider* provider : kProviders) {
+    if (provider->confirms != nullptr && provider->confirms(head, body)) return provider;
+  }
+  return nullptr;
+}
+
+}  // namespace llmtap
