@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Real peers for the framings beyond plain HTTP/1.1: HTTP/2 multiplexed (node http2, curl), a daemon
+that joins a live HTTP/2 connection, WebSocket, compressed bodies."""
+import json
+import subprocess
+import threading
+import time
+import unittest
+
+from harness import HERE, PYTHON, Daemon, World, job, nonce_of
+
+NODE_HTTP2 = ["node", HERE / "clients" / "http2_client.js"]
+WEBSOCKET = [PYTHON, HERE / "clients" / "websocket_client.py"]
+
+
+def nonces(events):
+    return sorted(nonce_of(event) or "?" for event in events)
+
+
+class Framings(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World().__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.__exit__()
+
+    def daemon(self):
+        daemon = Daemon(self.world)
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def test_http2_multiplexed(self):
+        daemon = self.daemon()
+        jobs = [job(("openai_stream", "openai_json", "openai_tool_stream")[i % 3], x_delay_ms=2)
+                for i in range(150)]
+        results = self.world.client(NODE_HTTP2, jobs, 50)
+        self.assertEqual(len(results), 150, "the client itself failed")
+        self.assertEqual(nonces(daemon.wait(150)), sorted(results))
+
+    def test_http2_curl(self):
+        daemon = self.daemon()
+        call = job("anthropic_stream")
+        command = ["curl", "-sS", "--http2", f"https://{call['host']}{call['path']}", "-d",
+                   call["body"]]
+        for key, value in call["headers"].items():
+            command += ["-H", f"{key}: {value}"]
+        subprocess.run(self.world.inside(*command), env=self.world.environment(), check=True,
+                       stdout=subprocess.DEVNULL)
+        events = daemon.wait(1)
+        self.assertEqual(nonces(events), [call["nonce"]])
+        self.assertEqual(events[0]["meta"]["model_provider"], "anthropic")
+
+    def test_http2_joined_late(self):
+        jobs = [job("openai_stream", x_delay_ms=10) for _ in range(120)]
+        results = {}
+        load = threading.Thread(target=lambda: results.update(
+            self.world.client(NODE_HTTP2, jobs, 4)))
+        load.start()
+        time.sleep(1.5)
+        daemon = self.daemon()  # the one HTTP/2 connection is older than the daemon
+        load.join()
+        self.assertEqual(len(results), len(jobs))
+        events = daemon.wait(len(jobs), 3)
+        known = {j["nonce"] for j in jobs}
+        got = [n for n in nonces(events) if n in known]
+        last = {j["nonce"] for j in jobs[-40:]}
+        print(f"  HTTP/2 joined late: {len(got)} of {len(jobs)} calls seen", flush=True)
+        self.assertEqual(last - set(got), set(), "calls begun after the daemon was there")
+        self.assertEqual(len(got), len(set(got)))
+
+    def test_websocket_responses(self):
+        daemon = self.daemon()
+        jobs = [job("openai_json") for _ in range(5)]
+        results = self.world.client(WEBSOCKET, jobs, 1)
+        self.assertEqual(len(results), 5, "the client itself failed")
+        events = daemon.wait(5)
+        self.assertEqual(nonces(events), sorted(results))  # and no span for the prewarm
+        for event in events:
+            usage = results[nonce_of(event)]["usage"]
+            self.assertEqual(event["metrics"]["input_tokens"], usage["input_tokens"])
+            self.assertEqual(event["metrics"]["output_tokens"], usage["output_tokens"])
+
+    def test_gzip(self):
+        daemon = self.daemon()
+        call = job("openai_json", x_encode="gzip")
+        command = ["curl", "-sS", "--compressed", f"https://{call['host']}{call['path']}", "-d",
+                   call["body"]]
+        for key, value in call["headers"].items():
+            command += ["-H", f"{key}: {value}"]
+        subprocess.run(self.world.inside(*command), env=self.world.environment(), check=True,
+                       stdout=subprocess.DEVNULL)
+        events = daemon.wait(1)
+        self.assertEqual(nonces(events), [call["nonce"]])
+        self.assertIn("strawberry", json.dumps(events[0]["meta"]["output"]))
+
+
+if __name__ == "__main__":
+    unittest.main()
