@@ -7,11 +7,21 @@ namespace llmtap {
 
 // Each dialect's file ends with `extern const Provider kName = {...}`; it is declared here and
 // listed below.
+extern const Provider kAnthropicMessages;
+extern const Provider kAnthropicComplete;
+extern const Provider kOpenAiChat;
+extern const Provider kOpenAiCompletions;
+extern const Provider kOpenAiEmbeddings;
 
 namespace {
 
 // Match order: specific paths and hosts before general ones.
 const std::initializer_list<const Provider*> kProviders = {
+    &kAnthropicMessages,
+    &kAnthropicComplete,
+    &kOpenAiChat,
+    &kOpenAiCompletions,
+    &kOpenAiEmbeddings,
 };
 
 }  // namespace

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Chat completions: POST {prefix}/chat/completions. Azure has the deployment in the path.
+// https://platform.openai.com/docs/api-reference/chat
+//
+//   {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "stream": true}
+//   data: {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "gpt-4o-2024-08-06",
+//          "choices": [{"index": 0, "delta": {"role": "assistant", "content": "he"}}]}
+//   data: [DONE]
+//
+// Quirks: usage in a stream only on request, and then in a last chunk without choices; some vendors
+// repeat a growing usage in every chunk (the last one counts), Groq has it in `x_groq`. Azure's
+// first chunk has no choices and no model. An error may come as an event of a good stream.
+#include "parsers/providers/openai_chat.h"
+
+#include <algorithm>
+
+#include "parsers/providers/common.h"
+#include "parsers/providers/openai_common.h"
+
+namespace llmtap {
+namespace {
+
+constexpr std::size_t kMaxChoices = 1024;
+constexpr std::size_t kMaxToolCalls = 4096;
+
+constexpr std::string_view kParams[] = {"audio",
+                                        "clear_thinking",
+                                        "enable_thinking",
+                                        "frequency_penalty",
+                                        "function_call",
+                                        "guardrails",
+                                        "logit_bias",
+                                        "logprobs",
+                                        "max_completion_tokens",
+                                        "max_tokens",
+                                        "min_p",
+                                        "modalities",
+                                        "models",
+                                        "n",
+                                        "parallel_tool_calls",
+                                        "prediction",
+                                        "presence_penalty",
+                                        "prompt_mode",
+                                        "provider",
+                                        "random_seed",
+                                        "reasoning",
+                                        "reasoning_effort",
+                                        "reasoning_format",
+                                        "repetition_penalty",
+                                        "response_format",
+                                        "safe_prompt",
+                                        "search_settings",
+                                        "seed",
+                                        "service_tier",
+                                        "stop",
+                                        "store",
+                                        "stream",
+                                        "stream_options",
+                                        "temperature",
+                                        "thinking",
+                                        "tool_choice",
+                                        "top_k",
+                                        "top_logprobs",
+                                        "top_p",
+                                        "transforms",
+                                        "user",
+                                        "verbosity",
+                                        "web_search_options"};
+
+Match matches(const RequestHead& head) {
+  if (head.method != "POST" && !head.method.empty()) return Match::kNo;
+  return path_ends(head.path, "/chat/completions") ? Match::kYes : Match::kNo;
+}
+
+// Unknown path, known shape: a model and messages with OpenAI's roles and nothing that only
+// another dialect has.
+bool confirms(const RequestHead& head, const Json& body) {
+  if (head.method != "POST") return false;
+  const Json first = body["messages"].at(0);
+  return body["model"].is_string() && first["role"].is_string() && first["content"].exists() &&
+         !body["system"] && !body["anthropic_version"] && !body["max_tokens_to_sample"] &&
+         !body["options"] && !body["inferenceConfig"];
+}
+
+int rank(const Part& part) {
+  switch (part.kind) {
+    case PartKind::kReasoning:
+      return 0;
+    case PartKind::kText:
+      return 1;
+    case PartKind::kRefusal:
+      return 2;
+    case PartKind::kToolCall:
+      return 4;
+    default:
+      return 3;
+  }
+}
+
+}  // namespace
+
+ChatStream::Choice& ChatStream::choice(std::int64_t index, CallRecord& call) {
+  if (const auto found = choices_.find(index); found != choices_.end()) return found->second;
+  if (choices_.size() >= kMaxChoices) return choices_.begin()->second;
+  call.output.emplace_back();
+  return choices_.emplace(index, Choice{call.output.size() - 1, {}, {}}).first->second;
+}
+
+Part& ChatStream::part(Choice& choice, PartKind kind, CallRecord& call) {
+  auto& parts = call.output[choice.message].parts;
+  const auto [slot, fresh] = choice.parts.try_emplace(kind, parts.size());
+  if (fresh) {
+    parts.emplace_back();
+    parts.back().kind = kind;
+  }
+  return parts[slot->second];
+}
+
+bool ChatStream::tool_deltas(Choice& choice, const Json& delta, CallRecord& call) {
+  auto& parts = call.output[choice.message].parts;
+  std::int64_t position = 0;
+  for (const auto piece : delta["tool_calls"].elements()) {
+    std::int64_t index = piece["index"].integer().value_or(position);
+    ++position;
+    const Part read = read_openai_tool_call(piece);
+    auto slot = choice.tools.find(index);
+    // Some servers number every call 0: a new id is a new call.
+    if (slot != choice.tools.end() && !read.tool_id.empty() &&
+        !parts[slot->second].tool_id.empty() && parts[slot->second].tool_id != read.tool_id) {
+      index = choice.tools.rbegin()->first + 1;
+      slot = choice.tools.end();
+    }
+    if (slot == choice.tools.end()) {
+      if (choice.tools.size() >= kMaxToolCalls) continue;
+      // A piece without id and name goes on with the call that was last begun.
+      if (read.tool_id.empty() && read.tool_name.empty() && !choice.tools.empty()) {
+        parts[choice.tools.rbegin()->second].arguments += read.arguments;
+        continue;
+      }
+      choice.tools.emplace(index, parts.size());
+      parts.push_back(read);
+      continue;
+    }
+    Part& whole = parts[slot->second];
+    if (whole.tool_id.empty()) whole.tool_id = read.tool_id;
+    if (whole.tool_name.empty()) whole.tool_name = read.tool_name;
+    whole.arguments += read.arguments;
+  }
+  return position > 0;
+}
+
+void ChatStream::delta(const Json& json, TimeNs ts_ns, CallRecord& call) {
+  Choice& target = choice(json["index"].integer().value_or(0), call);
+  const Json delta = json["delta"];
+  const Message read = read_openai_message(delta);
+  bool content = tool_deltas(target, delta, call);
+  auto& message = call.output[target.message];
+  if (message.role.empty()) message.role = read.role;
+  for (const auto& piece : read.parts) {
+    if (piece.kind == PartKind::kToolCall && piece.wire_type != "function_call") continue;
+    const bool legacy_call = piece.kind == PartKind::kToolCall;
+    if (piece.kind == PartKind::kText && piece.text.empty()) continue;
+    content = true;
+    Part& whole = part(target, piece.kind, call);
+    if (whole.wire_type.empty()) whole.wire_type = piece.wire_type;
+    if (legacy_call && whole.tool_name.empty()) whole.tool_name = piece.tool_name;
+    whole.arguments += piece.arguments;
+    whole.text += piece.text;
+    if (piece.bytes) whole.bytes = whole.bytes.value_or(0) + *piece.bytes;
+    if (whole.media_type.empty()) whole.media_type = piece.media_type;
+    if (whole.reference.empty()) whole.reference = piece.reference;
+  }
+  if (content) mark_token(call, ts_ns);
+  if (const auto reason = json["finish_reason"].string(); reason && !reason->empty()) {
+    call.output[target.message].finish_reason = std::string(*reason);
+  }
+}
+
+void ChatStream::finish(CallRecord& call) {
+  std::vector<Message> ordered;
+  for (auto& [index, choice] : choices_) {
+    Message message = std::move(call.output[choice.message]);
+    // Tool calls in the order of their index, then all parts by kind.
+    std::vector<Part> parts;
+    for (auto& part : message.parts) {
+      if (part.kind != PartKind::kToolCall || part.wire_type == "function_call") {
+        parts.push_back(part);
+      }
+    }
+    for (const auto& [tool, at] : choice.tools) parts.push_back(message.parts[at]);
+    std::stable_sort(parts.begin(), parts.end(),
+                     [](const Part& a, const Part& b) { return rank(a) < rank(b); });
+    message.parts = std::move(parts);
+    ordered.push_back(std::move(message));
+  }
+  if (!ordered.empty()) call.output = std::move(ordered);
+  choices_.clear();
+}
+
+void ChatParser::request(const RequestHead& head, const RequestBody& body, CallRecord& call) {
+  call.operation = Operation::kChat;
+  call.model_requested = requested_model(head, body.json);
+  call.streamed = body.json["stream"].boolean().value_or(false);
+  read_params(body.json, kParams, call);
+  for (const auto message : body.json["messages"].elements()) {
+    call.input.push_back(read_openai_message(message));
+  }
+  read_openai_tools(body.json, call);
+  read_openai_identity(body.json, call);
+}
+
+void ChatParser::whole(const Json& json, CallRecord& call) {
+  call.streamed = false;
+  for (const auto choice : json["choices"].elements()) {
+    Message message = read_openai_message(choice["message"]);
+    if (const auto reason = choice["finish_reason"].string()) {
+      message.finish_reason = std::string(*reason);
+    }
+    call.output.push_back(std::move(message));
+  }
+}
+
+Step ChatParser::event(const BodyEvent& event, const Json& json, CallRecord& call) {
+  if (event.data == "[DONE]") return Step::kCallDone;
+  if (!json.is_object()) {
+    apply_error_text(event.data, call);
+    return Step::kContinue;
+  }
+  if (const auto model = json["model"].string(); model && !model->empty()) {
+    call.model_served = std::string(*model);
+  }
+  if (call.response_id.empty()) call.response_id = json["id"].str();
+  apply_openai_usage(json, call);
+  apply_openai_error(json, call);
+  const Json first = json["choices"].at(0);
+  if (first["message"].is_object()) {
+    whole(json, call);
+  } else {
+    for (const auto choice : json["choices"].elements()) {
+      call.streamed = true;
+      stream_.delta(choice, event.ts_ns, call);
+    }
+  }
+  return Step::kContinue;
+}
+
+void ChatParser::finish(CallRecord& call) {
+  stream_.finish(call);
+  if (!call.output.empty()) call.finish_reason = call.output.front().finish_reason;
+}
+
+extern const Provider kOpenAiChat;
+const Provider kOpenAiChat = {"openai_chat", matches, confirms,
+                              [] { return std::unique_ptr<CallParser>(new ChatParser); }};
+
+}  // namespace llmtap
