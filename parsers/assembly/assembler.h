@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "parsers/assembly/provider_names.h"
 #include "parsers/core/call_record.h"
 #include "parsers/core/chunk.h"
 #include "parsers/core/loss.h"
@@ -50,17 +51,21 @@ struct Limits {
 
 class Assembler {
  public:
-  Assembler(const Limits& limits, RecordSink& sink);
+  // `sink` outlives it. `names` label providers by host.
+  Assembler(const Limits& limits, RecordSink& sink, ProviderNames names = {});
   ~Assembler();
 
   void feed(const Chunk& chunk);
-  // Event time moves on without chunks: evicts what has been idle for too long.
+  // Event time moves on without chunks: releases what waits for it (a server's record for its
+  // client's, bytes behind a hole) and evicts what has been idle for too long. Call it a few times
+  // per second.
   void advance(TimeNs now_ns);
   // Ends every open call (shutdown, end of a recording).
   void finish(TimeNs now_ns);
 
   std::size_t connections() const;
   std::size_t memory() const;
+  std::uint64_t merged() const;  // server's ends that were dropped for their client's
   const LossLedger& losses() const;
 
  private:

@@ -77,8 +77,9 @@ class Connection final : private ExchangeSink {
   void peer_ended(const Chunk& chunk);
   void bytes(Direction direction, std::string_view bytes, Stamp stamp);
   void hole(Direction direction, std::uint64_t count, Stamp stamp, bool overflow);
-  std::string detect(Direction direction, std::string_view& bytes);
-  void judge_unknown(Direction direction, std::size_t bytes);
+  void detect(Direction direction, std::string_view bytes, Stamp stamp);
+  void choose(Direction direction, std::string_view bytes, Stamp stamp);
+  void settle();
   void close_decoder(Stamp stamp);
   End refine(End end) const;
   template <class Call>
@@ -101,7 +102,7 @@ class Connection final : private ExchangeSink {
   std::unique_ptr<Unknown> unknown_;  // until the protocol is known
   std::unique_ptr<std::vector<Deferred>> deferred_;
   std::size_t deferred_bytes_ = 0;
-  std::unordered_map<StreamId, Exchange> open_;
+  std::unordered_map<StreamId, std::unique_ptr<Exchange>> open_;
   std::size_t exchange_bytes_ = 0;  // what the folds hold
   std::optional<Direction> requests_;
   ConnVerdict verdict_ = ConnVerdict::kUnknown;

@@ -33,7 +33,8 @@ constexpr Direction opposite(Direction d) {
 }
 
 enum class ChunkKind : std::uint8_t {
-  kData,         // bytes of one direction
+  kData,         // bytes of one direction; none and none missing: that direction has ended (a read
+                 // found the end of the stream), which tells a server that cut from a client that left
   kClose,        // the connection is gone: nothing more will come
   kProcessExit,  // every connection of conn.tgid is gone (exit or exec)
 };

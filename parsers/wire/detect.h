@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// First bytes of one direction → which decoder.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace llmtap {
+
+enum class WireFormat : std::uint8_t {
+  kNeedMore,  // at most kDetectBytes will tell
+  kHttp1,     // begins with a start line
+  kHttp2,     // begins with the preface, a SETTINGS frame or (late attach) plausible frames
+  kOther,     // neither; a late attach may still be in the middle of an HTTP/1 message
+};
+
+inline constexpr std::size_t kDetectBytes = 24;  // the HTTP/2 preface
+
+// `bytes` begins where the direction was first seen, or at the begin of a later chunk.
+WireFormat detect_wire(std::string_view bytes);
+
+// Could these bytes be text of an HTTP message in plain coding? False for binary protocols.
+bool looks_like_text(std::string_view bytes);
+
+}  // namespace llmtap

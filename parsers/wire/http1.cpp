@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parsers/wire/http1.h"
+
+#include <utility>
+
+namespace llmtap {
+
+using Next = Http1Half::Next;
+
+Http1Decoder::Http1Decoder()
+    : halves_{Http1Half(Direction::kWrite), Http1Half(Direction::kRead)} {}
+
+void Http1Decoder::feed(Direction direction, std::string_view bytes, Stamp stamp,
+                        ExchangeSink& sink) {
+  sink_ = &sink;
+  if (dead_) return loss(LossReason::kUnknownContext, bytes.size());
+  half(direction).feed(bytes, stamp, *this);
+}
+
+void Http1Decoder::gap(Direction direction, std::uint64_t bytes, Stamp stamp, ExchangeSink& sink) {
+  sink_ = &sink;
+  if (dead_) return;
+  Http1Half& hurt = half(direction);
+  if (hurt.in_tunnel()) {
+    if (tunnel_) tunnel_->gap(direction, bytes, stamp, sink);
+    return;
+  }
+  hurt.gap(bytes, stamp, *this);
+  // A chunk that is found now could be one of the next answer's.
+  if (requests_ && direction != *requests_ && hurt.searching() && hurt.in_message() &&
+      open_.size() > 1) {
+    hurt.resync();
+    responses_lost(true, stamp);
+  }
+}
+
+void Http1Decoder::close(Stamp stamp, ExchangeSink& sink) {
+  sink_ = &sink;
+  if (tunnel_) tunnel_->close(stamp, sink);
+  for (Http1Half& each : halves_) each.close(stamp, *this);
+  end_all_but(0, End::kTruncated, stamp);
+  tunnel_.reset();
+}
+
+std::size_t Http1Decoder::memory() const {
+  return sizeof(*this) + halves_[0].memory() + halves_[1].memory() +
+         open_.capacity() * sizeof(Open) + (tunnel_ ? tunnel_->memory() : 0);
+}
+
+bool Http1Decoder::accepts(Direction direction, StartLine kind) const {
+  return !requests_ || (direction == *requests_) == (kind == StartLine::kRequest);
+}
+
+Next Http1Decoder::head(Direction direction, StartLine kind, std::string_view text, bool whole,
+                        Stamp stamp) {
+  if (!accepts(direction, kind)) return {Next::Kind::kReject, {}};
+  if (!requests_) requests_ = kind == StartLine::kRequest ? direction : opposite(direction);
+  return kind == StartLine::kRequest ? request_head(direction, text, whole, stamp)
+                                     : response_head(text, whole, stamp);
+}
+
+Next Http1Decoder::request_head(Direction direction, std::string_view text, bool whole,
+                                Stamp stamp) {
+  RequestHead head;
+  if (!parse_request_head(text, head)) return {Next::Kind::kReject, {}};
+  head.partial = head.partial || !whole;
+  Http1Half& responses = half(opposite(direction));
+  if (responses.searching()) {
+    end_all_but(0, End::kGap, stamp);
+    if (responses.in_message()) responses.resync();
+  } else if (responses.in_message() && answering_ == 0) {
+    responses.resync();  // an answer that nobody asked for cannot outlive the next request
+  }
+  if (open_.size() >= kMaxPipelined) {
+    die(stamp);
+    return {Next::Kind::kTunnel, {}};
+  }
+  // Two in one chunk, or three at once: no loss explains that.
+  if (open_.size() > 1 || (!open_.empty() && open_.back().end_ns == stamp.end_ns)) pipelines_ = true;
+  Open open;
+  open.id = next_id_++;
+  open.end_ns = stamp.end_ns;
+  open.head_method = head.method == "HEAD";
+  open.connect_method = head.method == "CONNECT";
+  open.expects_interim = find_header(head.headers, "expect").has_value();
+  open.after_loss = std::exchange(requests_lost_, false);
+  open_.push_back(open);
+  sending_ = open.id;
+  const BodyFraming framing = request_framing(head.headers);
+  sink_->request(open.id, std::move(head), direction, stamp);
+  return {Next::Kind::kBody, framing};
+}
+
+Next Http1Decoder::response_head(std::string_view text, bool whole, Stamp stamp) {
+  ResponseHead head;
+  if (!parse_response_head(text, head)) return {Next::Kind::kReject, {}};
+  head.partial = head.partial || !whole;
+  if (head.status < 200 && head.status != 101) return {Next::Kind::kSilent, {}};
+  BodyFraming framing = response_framing(head.status, head.headers);
+  response_hurt_ = false;
+  answering_ = open_.empty() ? 0 : open_.front().id;
+  if (answering_ == 0) {
+    if (head.status != 101) return {Next::Kind::kBody, framing};
+    half(*requests_).enter_tunnel();
+    return {Next::Kind::kTunnel, {}};
+  }
+  Open& open = open_.front();
+  open.answered = true;
+  if (head.status == 101 || (open.connect_method && head.status < 300)) {
+    return switch_protocols(std::move(head), stamp);
+  }
+  if (open.head_method) framing = {};
+  sink_->response(open.id, std::move(head), stamp);
+  return {Next::Kind::kBody, framing};
+}
+
+// RFC 9110 7.8, 9.3.6. The exchange goes on only if we understand what follows.
+Next Http1Decoder::switch_protocols(ResponseHead&& head, Stamp stamp) {
+  const StreamId id = answering_;
+  sink_->response(id, std::move(head), stamp);
+  half(*requests_).enter_tunnel();
+  end_all_but(0, End::kComplete, stamp);
+  return {Next::Kind::kTunnel, {}};
+}
+
+StreamId Http1Decoder::current(Direction direction) const {
+  return direction == requests_ ? sending_ : answering_;
+}
+
+void Http1Decoder::body(Direction direction, std::string_view bytes, Stamp stamp) {
+  if (const StreamId id = current(direction)) sink_->body(id, side(direction), bytes, stamp);
+}
+
+void Http1Decoder::missing(Direction direction, std::uint64_t bytes) {
+  if (direction != requests_) response_hurt_ = true;
+  if (const StreamId id = current(direction)) sink_->gap(id, side(direction), bytes);
+}
+
+void Http1Decoder::done(Direction direction, Stamp stamp) {
+  const StreamId id = current(direction);
+  if (direction == requests_) {
+    sending_ = 0;
+  } else {
+    answering_ = 0;
+  }
+  if (id == 0) return;
+  sink_->finish(id, side(direction), stamp);
+  if (direction == requests_) return;
+  if (open_.size() > 1 && !response_hurt_) pipelines_ = true;
+  end_oldest(End::kComplete, stamp);
+}
+
+void Http1Decoder::tunnel(Direction direction, std::string_view bytes, Stamp stamp) {
+  if (tunnel_) tunnel_->feed(direction, bytes, stamp, *sink_);
+  if (dead_) loss(LossReason::kUnknownContext, bytes.size());
+}
+
+void Http1Decoder::lost_sync(Direction direction, bool in_message, Stamp stamp) {
+  if (!requests_) return;
+  if (direction != *requests_) return responses_lost(in_message, stamp);
+  requests_lost_ = true;
+  sending_ = 0;
+}
+
+void Http1Decoder::responses_lost(bool in_message, Stamp stamp) {
+  if (open_.empty()) {
+    answering_ = 0;
+    return;
+  }
+  if (pipelines_) return die(stamp);
+  answering_ = 0;
+  const Open& oldest = open_.front();
+  if (open_.size() > 1) return end_all_but(1, End::kGap, stamp);
+  if (in_message ? oldest.answered : !oldest.after_loss && !oldest.expects_interim) {
+    end_oldest(End::kGap, stamp);
+  }
+}
+
+void Http1Decoder::end_oldest(End end, Stamp stamp) {
+  const StreamId id = open_.front().id;
+  open_.erase(open_.begin());
+  if (sending_ == id) sending_ = 0;
+  if (answering_ == id) answering_ = 0;
+  sink_->end(id, end, stamp);
+}
+
+void Http1Decoder::end_all_but(std::size_t count, End end, Stamp stamp) {
+  while (open_.size() > count) end_oldest(end, stamp);
+}
+
+void Http1Decoder::die(Stamp stamp) {
+  dead_ = true;
+  for (Http1Half& each : halves_) each.enter_tunnel();
+  loss(LossReason::kUnknownContext, 0);
+  end_all_but(0, End::kGap, stamp);
+}
+
+void Http1Decoder::loss(LossReason reason, std::uint64_t bytes) { sink_->loss(reason, bytes); }
+
+}  // namespace llmtap
