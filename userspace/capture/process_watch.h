@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Finds the processes of this machine that carry TLS, and has their files probed: those that run
+// already, those that start, and libraries that are loaded late. Reacts to the kernel's own record
+// of every executable mapping (perf_records.h), within milliseconds.
+//
+// A file is probed once, however many processes map it; it is let go some time after the last one
+// is gone. Threads: one reads records, decides quickly and attaches; one searches large files.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "parsers/core/result.h"
+#include "userspace/capture/probe_site.h"
+
+namespace llmtap {
+
+// Puts probes into files. Called from the watch's threads, also at the same time.
+class ProbeAttacher {
+ public:
+  virtual ~ProbeAttacher() = default;
+  // All sites of the plan in the file at `path` (valid during the call). The id is never 0.
+  virtual Result<std::uint64_t> attach(const std::string& path, const ProbePlan& plan) = 0;
+  virtual void detach(std::uint64_t id) = 0;
+};
+
+// Told about processes as they come and go; called from the watch's threads, quickly.
+class ProcessListener {
+ public:
+  virtual ~ProcessListener() = default;
+  virtual void process_seen(pid_t pid) = 0;  // started, runs another image, or was found running
+  virtual void process_gone(pid_t pid) = 0;
+};
+
+struct WatchOptions {
+  bool at_start = true;     // look at running processes and at this host's libraries first
+  std::chrono::milliseconds keep_unused{60'000};  // probes of files that nobody maps any more
+  std::size_t most_files = 1024;                  // probed at once
+};
+
+// One file of TLS that a process maps.
+struct TlsFile {
+  FileId id;
+  std::string path;        // as that process sees it
+  ProbePlan plan;          // all stages together
+  bool attached = false;
+  bool searching = false;  // the search of a large file is not over
+  std::string error;       // why attaching failed
+};
+
+struct ProcessTls {
+  pid_t pid = 0;
+  std::string exe;
+  std::vector<TlsFile> files;  // only files in which TLS was found, or was refused with a reason
+};
+
+class ProcessWatch {
+ public:
+  // `attacher` and `listener` (may be null) must outlive the watch. Without the right to open perf
+  // events the watch polls /proc instead: slower(), and says why.
+  static Result<std::unique_ptr<ProcessWatch>> start(ProbeAttacher& attacher,
+                                                     ProcessListener* listener,
+                                                     const WatchOptions& options = {});
+  ~ProcessWatch();  // ends the threads; attached probes stay attached
+
+  // Why new processes are noticed late; empty if they are not.
+  std::string degraded() const;
+  std::vector<ProcessTls> processes() const;
+  // Until everything that was running at the start has been looked at; false: it takes longer.
+  bool wait_until_settled(std::chrono::milliseconds timeout);
+  // Records that the kernel dropped because we were slow (all of /proc is read again then).
+  std::uint64_t lost_records() const;
+
+ private:
+  struct State;
+  explicit ProcessWatch(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace llmtap
