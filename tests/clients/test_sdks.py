@@ -29,6 +29,20 @@ def run(*command, **options):
     subprocess.run([str(c) for c in command], check=True, **options)
 
 
+def npm_install(folder, files):
+    """`npm ci` of HERE/folder in BUILD/folder, unless its lock file is the same as last time."""
+    source, target = HERE / folder, BUILD / folder
+    target.mkdir(parents=True, exist_ok=True)
+    done = target / "installed.lock"
+    lock = (source / "package-lock.json").read_bytes()
+    for name in files:
+        shutil.copy(source / name, target / name)
+    if not done.exists() or done.read_bytes() != lock:
+        run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error",
+            cwd=target)
+        done.write_bytes(lock)
+
+
 def prepare():
     """Installs the SDKs by lock file; quick when they are there."""
     missing = [tool for tool in ("node", "npm", "go") if not shutil.which(tool)]
@@ -39,14 +53,7 @@ def prepare():
         run(PYTHON, "-m", "venv", BUILD / "python")
     run(BUILD / "python" / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "-r",
         HERE / "python" / "requirements.lock")
-    (BUILD / "node").mkdir(exist_ok=True)
-    lock = BUILD / "node" / "package-lock.json"
-    fresh = lock.exists() and lock.read_bytes() == (HERE / "node" / "package-lock.json").read_bytes()
-    for name in ("package.json", "package-lock.json", "calls.mjs"):
-        shutil.copy(HERE / "node" / name, BUILD / "node" / name)
-    if not fresh or not (BUILD / "node" / "node_modules").exists():
-        run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error",
-            cwd=BUILD / "node")
+    npm_install("node", ["package.json", "package-lock.json", "calls.mjs"])
     run("go", "build", "-trimpath", "-ldflags=-s -w", "-o", BUILD / "go-client", ".",
         cwd=HERE / "go")
 

@@ -40,6 +40,7 @@ class World:
             self._certificates()
             self.server = self.spawn("node", HERE / "provider_server.js", "--port", PORT,
                                      "--cert", self.dir / "cert.pem", "--key", self.dir / "key.pem",
+                                     "--log", self.dir / "requests",
                                      stdout=subprocess.PIPE, text=True)
             assert self.server.stdout.readline() == "ready\n", "the provider server did not start"
             return self
@@ -68,14 +69,20 @@ class World:
         run("ip", "-n", self.name, "link", "set", "lo", "up")
 
     def _certificates(self):
+        """A CA and a leaf of its own: rustls refuses a CA certificate as a server's."""
         names = ",".join(f"DNS:{host}" for host in HOSTS + ["localhost"])
-        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-            "-nodes", "-days", "2", "-subj", "/CN=llmtap-e2e", "-addext",
-            f"subjectAltName={names},IP:127.0.0.1", "-keyout", self.dir / "key.pem", "-out",
-            self.dir / "cert.pem", stderr=subprocess.DEVNULL)
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout"]
+        quiet = {"stderr": subprocess.DEVNULL, "cwd": self.dir}
+        run("openssl", "req", "-x509", *key, "ca.key", "-out", "ca.pem", "-days", "2", "-subj",
+            "/CN=llmtap-e2e CA", **quiet)
+        run("openssl", "req", *key, "key.pem", "-out", "leaf.csr", "-subj", "/CN=llmtap-e2e", **quiet)
+        (self.dir / "leaf.ext").write_text(
+            f"subjectAltName={names},IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
+        run("openssl", "x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-days", "2", "-extfile", "leaf.ext", "-out", "cert.pem", **quiet)
 
     def environment(self, **extra):
-        cert = str(self.dir / "cert.pem")
+        cert = str(self.dir / "ca.pem")
         return {**os.environ, "SSL_CERT_FILE": cert, "NODE_EXTRA_CA_CERTS": cert,
                 "CURL_CA_BUNDLE": cert, "AWS_CA_BUNDLE": cert, "REQUESTS_CA_BUNDLE": cert,
                 "LITELLM_LOCAL_MODEL_COST_MAP": "True", **extra}
@@ -89,6 +96,11 @@ class World:
                                    **options)
         self.processes.append(process)
         return process
+
+    def requests(self):
+        """What the server has been asked so far."""
+        log = self.dir / "requests"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def client(self, command, jobs, parallel, env=None):
         """Runs a client over jobs; returns {nonce: result}."""

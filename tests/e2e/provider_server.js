@@ -12,7 +12,8 @@
 //   x-encode: gzip          content-encode a body that is not streamed
 //
 // Streams go out one event per write, hence per TLS record, as providers send them.
-// Usage: provider_server.js --port 443 [--cert cert.pem --key key.pem] [--host 127.0.0.1]
+// Usage: provider_server.js --port 443 [--cert cert.pem --key key.pem] [--host 127.0.0.1] [--log FILE]
+// The log has one JSON line per request: host, path, bytes and what was played (null: no LLM call).
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');
@@ -78,6 +79,12 @@ function choose(request, body) {
   return (wanted === undefined ? place === '/api/chat' : wanted) ? stream : whole;
 }
 
+function log(request, bytes, played) {
+  if (!options.log) return;
+  const host = request.headers.host || request.headers[':authority'];
+  fs.appendFileSync(options.log, JSON.stringify({ host, path: request.url, bytes, played }) + '\n');
+}
+
 const pause = (request, header) => {
   const delay = Number(request.headers[header] || 0);
   return delay ? new Promise((resolve) => setTimeout(resolve, delay)) : null;
@@ -122,13 +129,15 @@ function serve(request, response) {
   const parts = [];
   request.on('data', (part) => parts.push(part));
   request.on('end', () => {
-    const name = request.method === 'POST' ? choose(request, Buffer.concat(parts)) : null;
+    const body = Buffer.concat(parts);
+    const name = request.method === 'POST' ? choose(request, body) : null;
+    log(request, body.length, name);
     if (name) {
       play(load(name), request, response);
     } else { // telemetry, pages: not LLM traffic
-      const body = request.method === 'POST' ? '{}' : '<html>hello</html>';
-      response.setHeader('content-length', body.length);
-      response.end(body);
+      const page = request.method === 'POST' ? '{}' : '<html>hello</html>';
+      response.setHeader('content-length', page.length);
+      response.end(page);
     }
   });
   request.on('error', () => {});
@@ -171,7 +180,9 @@ function websocket(request, socket, head) {
     for (let got; (got = unframe(buffer));) {
       buffer = got[2];
       if (got[0] === 8) socket.end(frame(8, ''));
-      if (got[0] !== 1 || JSON.parse(got[1]).type !== 'response.create') continue;
+      const message = got[0] === 1 ? JSON.parse(got[1]) : {};
+      if (message.type !== 'response.create') continue;
+      log(request, got[1].length, message.generate === false ? null : 'responses_stream');
       for (const event of pieces(load('responses_stream'))) {
         const data = event.slice(event.indexOf('data: ') + 6).trim();
         if (data.startsWith('{')) socket.write(frame(1, data));
