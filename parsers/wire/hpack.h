@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HPACK, the header compression of HTTP/2 (RFC 7541), decoder only, for an observer who may have
+// joined late. First byte of a representation (6.1-6.3):
+//
+//   1xxxxxxx  indexed field              01xxxxxx  literal, inserted into the dynamic table
+//   001xxxxx  table size update          0000xxxx  literal   0001xxxx  literal, never indexed
+//
+// Late attach. Dynamic entries are addressed by age (62 is the newest), and the oldest are evicted
+// first. Hence every entry inserted since we joined has the index that the peer means, and an index
+// beyond them is an entry from before: an unknown field, not an error. Keeping entries longer than
+// the peer does is harmless (it never names them); dropping them early makes fields unknown, never
+// wrong. So neither the peer's table size nor the size of unknown names has to be right.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parsers/core/result.h"
+
+namespace llmtap {
+
+// The views live during the call that hands the field over. What is unknown is empty.
+struct HpackField {
+  std::string_view name;
+  std::string_view value;
+  bool name_known = true;
+  bool value_known = true;
+};
+
+class HpackDecoder {
+ public:
+  using OnField = std::function<void(const HpackField&)>;
+
+  static constexpr std::uint32_t kDefaultTable = 4096;   // 6.5.2 of RFC 9113
+  static constexpr std::uint32_t kLateTable = 16 * 1024; // size assumed while the peer's is unknown
+  static constexpr std::uint32_t kMaxTable = 64 * 1024;  // held at most, whatever was negotiated
+
+  // Decodes one whole header block and applies its insertions. An Error leaves the fields before
+  // it reported; the table no longer agrees with the peer's: call forget() or stop.
+  Status decode(std::string_view block, const OnField& field);
+
+  // Blocks were lost, or we joined late: whatever the table holds now is unknown.
+  void forget();
+
+  std::size_t entries() const { return count_; }
+  std::size_t memory() const { return size_ + ring_.capacity() * sizeof(Entry); }
+
+ private:
+  struct Entry {
+    std::string text;  // name, then value
+    std::uint32_t name_size = 0;
+    bool name_known = true;
+  };
+
+  Status decode_indexed(std::string_view& block, const OnField& field);
+  Status decode_literal(std::string_view& block, const OnField& field);
+  Status decode_size_update(std::string_view& block);
+  HpackField lookup(std::uint32_t index) const;
+  void insert(const HpackField& field);
+  void evict_to(std::size_t size);
+  void grow();
+  const Entry& entry(std::size_t age) const;
+  static std::size_t size_of(const Entry& entry) { return entry.text.size() + kEntryOverhead; }
+
+  static constexpr std::size_t kEntryOverhead = 32;  // 4.1
+
+  std::vector<Entry> ring_;  // a power of two of slots
+  std::size_t newest_ = 0;   // slot of the newest entry
+  std::size_t count_ = 0;
+  std::size_t size_ = 0;  // as 4.1 counts
+  std::uint32_t max_size_ = kDefaultTable;
+};
+
+}  // namespace llmtap
