@@ -31,6 +31,7 @@ void check(long code) {
   if (code < 0) throw std::runtime_error(nghttp2_strerror(static_cast<int>(code)));
 }
 
+// The result points into `fields`.
 std::vector<nghttp2_nv> make_nv(const Fields& fields) {
   std::vector<nghttp2_nv> nv;
   for (const auto& [name, value] : fields) {
@@ -65,7 +66,8 @@ ssize_t read_body(nghttp2_session* session, std::int32_t id, std::uint8_t* out, 
 void respond(nghttp2_session* session, std::int32_t id, Peer& peer) {
   const Call& call = (*peer.calls)[peer.call_of.at(id)];
   if (call.interim) {
-    const auto nv = make_nv({{":status", "103"}, {"link", "</x>; rel=preload"}});
+    const Fields early = {{":status", "103"}, {"link", "</x>; rel=preload"}};
+    const auto nv = make_nv(early);
     check(nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, id, nullptr, nv.data(), nv.size(),
                                  nullptr));
   }
