@@ -12,6 +12,7 @@ extern const Provider kAnthropicComplete;
 extern const Provider kOpenAiChat;
 extern const Provider kOpenAiCompletions;
 extern const Provider kOpenAiEmbeddings;
+extern const Provider kOpenAiResponses;
 
 namespace {
 
@@ -22,6 +23,7 @@ const std::initializer_list<const Provider*> kProviders = {
     &kOpenAiChat,
     &kOpenAiCompletions,
     &kOpenAiEmbeddings,
+    &kOpenAiResponses,
 };
 
 }  // namespace

@@ -13,6 +13,8 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
+    {"openai_responses", "", &kResponsesShape},
+    {"openai_realtime", "", &kResponsesShape},
     {"openai_", "", &kOpenAiShape},
     {"anthropic_", "", &kAnthropicShape},
 };

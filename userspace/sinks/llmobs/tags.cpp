@@ -15,15 +15,6 @@ std::string environment(const CallRecord& call, std::string_view name) {
   return {};
 }
 
-// The process's own word, then what its tracer propagated, then what the process looks like.
-std::string ml_app(const CallRecord& call, const TraceIds& ids) {
-  if (!ids.ml_app.empty()) return ids.ml_app;
-  for (const auto name : {"DD_LLMOBS_ML_APP", "DD_SERVICE"}) {
-    if (auto value = environment(call, name); !value.empty()) return value;
-  }
-  return call.process.service.empty() ? "unnamed-ml-app" : call.process.service;
-}
-
 // DD_TAGS: "k:v" pairs separated by commas or spaces.
 void add_dd_tags(const std::string& text, std::map<std::string, std::string>& tags) {
   std::size_t at = 0;
@@ -39,6 +30,15 @@ void add_dd_tags(const std::string& text, std::map<std::string, std::string>& ta
 }
 
 }  // namespace
+
+// The process's own word, then what its tracer propagated, then what the process looks like.
+std::string ml_app(const CallRecord& call, const TraceIds& ids) {
+  if (!ids.ml_app.empty()) return ids.ml_app;
+  for (const auto name : {"DD_LLMOBS_ML_APP", "DD_SERVICE"}) {
+    if (auto value = environment(call, name); !value.empty()) return value;
+  }
+  return call.process.service.empty() ? "unnamed-ml-app" : call.process.service;
+}
 
 Value tags(const CallRecord& call, const Shape& shape, const TraceIds& ids, bool error,
            const EncodeOptions& options) {
@@ -61,6 +61,9 @@ Value tags(const CallRecord& call, const Shape& shape, const TraceIds& ids, bool
   if (!language.empty()) tags["language"] = language;
   const std::string& session = ids.session_id.empty() ? call.session_id : ids.session_id;
   if (!session.empty()) tags["session_id"] = session;
+  if (vendor_value(call, "prompt_instructions")) {
+    tags["prompt_tracking_instrumentation_method"] = "auto";
+  }
   // llmtap's own (D2, D8, D13, D14): honest about where the span comes from.
   tags["instrumentation"] = "ebpf";
   if (call.usage.source == Usage::Source::kEstimated) tags["token_source"] = "estimated";

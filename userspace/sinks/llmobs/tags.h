@@ -8,6 +8,9 @@
 
 namespace llmtap::llmobs {
 
+// Name of the application: propagated, then the process's own word, then what it looks like.
+std::string ml_app(const CallRecord& call, const TraceIds& ids);
+
 Value tags(const CallRecord& call, const Shape& shape, const TraceIds& ids, bool error,
            const EncodeOptions& options);
 
