@@ -9,6 +9,13 @@
 #include "userspace/capture/x86.h"
 
 namespace llmtap {
+
+void append(ProbePlan& plan, ProbePlan more) {
+  if (plan.sites.empty() && !more.sites.empty()) plan.library = more.library;
+  std::move(more.sites.begin(), more.sites.end(), std::back_inserter(plan.sites));
+  if (!more.reason.empty()) plan.reason += (plan.reason.empty() ? "" : "; ") + more.reason;
+}
+
 namespace {
 
 // Exported functions that move plaintext. `counted` is the form that returns the count through a
@@ -203,5 +210,13 @@ void SymbolPlan::add_gnutls_recv(const ElfSymbol& recv) {
 }  // namespace
 
 ProbePlan plan_by_symbols(const ElfFile& elf) { return SymbolPlan(elf).run(); }
+
+ProbePlan plan_by_search(const ElfFile&, bool) { return {}; }
+
+ProbePlan plan_probes(const ElfFile& elf) {
+  ProbePlan plan = plan_by_symbols(elf);
+  append(plan, plan_by_search(elf, !plan.sites.empty()));
+  return plan;
+}
 
 }  // namespace llmtap

@@ -17,18 +17,9 @@
 #include <vector>
 
 #include "parsers/core/result.h"
-#include "userspace/capture/probe_site.h"
+#include "userspace/capture/tls_files.h"
 
 namespace llmtap {
-
-// Puts probes into files. Called from the watch's threads, also at the same time.
-class ProbeAttacher {
- public:
-  virtual ~ProbeAttacher() = default;
-  // All sites of the plan in the file at `path` (valid during the call). The id is never 0.
-  virtual Result<std::uint64_t> attach(const std::string& path, const ProbePlan& plan) = 0;
-  virtual void detach(std::uint64_t id) = 0;
-};
 
 // Told about processes as they come and go; called from the watch's threads, quickly.
 class ProcessListener {
@@ -39,19 +30,8 @@ class ProcessListener {
 };
 
 struct WatchOptions {
-  bool at_start = true;     // look at running processes and at this host's libraries first
-  std::chrono::milliseconds keep_unused{60'000};  // probes of files that nobody maps any more
-  std::size_t most_files = 1024;                  // probed at once
-};
-
-// One file of TLS that a process maps.
-struct TlsFile {
-  FileId id;
-  std::string path;        // as that process sees it
-  ProbePlan plan;          // all stages together
-  bool attached = false;
-  bool searching = false;  // the search of a large file is not over
-  std::string error;       // why attaching failed
+  bool at_start = true;  // look at running processes and at this host's libraries first
+  TlsFilesOptions files;
 };
 
 struct ProcessTls {

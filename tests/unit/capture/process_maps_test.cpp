@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/capture/process_maps.h"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+using namespace llmtap;
+
+TEST_CASE("maps: lines of proc_pid_maps(5)", "[unit]") {
+  struct Case {
+    const char* name;
+    const char* text;
+    std::vector<std::string> paths;
+  };
+  const Case cases[] = {
+      {"empty", "", {}},
+      {"executable", "55d0-55f0 r-xp 00001000 08:01 42   /usr/bin/a b\n", {"/usr/bin/a b"}},
+      {"not executable", "55d0-55f0 r--p 00001000 08:01 42   /usr/bin/a\n", {}},
+      {"anonymous", "55d0-55f0 r-xp 00000000 00:00 0 \n", {}},
+      {"vdso", "7ffd-7fff r-xp 00000000 00:00 0      [vdso]\n", {}},
+      {"deleted", "1000-2000 r-xp 0 fe:01 7 /tmp/x.so (deleted)\n", {"/tmp/x.so (deleted)"}},
+      {"twice the same file",
+       "1000-2000 r-xp 0 fe:01 7 /a\n3000-4000 r-xp 2000 fe:01 7 /a\n4000-5000 r-xp 0 fe:01 8 /b",
+       {"/a", "/b"}},
+      {"damaged", "1000-\nzz\n1000-2000 r-xp 0 fe:01\n1000-2000\n-- -- --\n", {}},
+  };
+  for (const auto& c : cases) {
+    DYNAMIC_SECTION(c.name) {
+      std::vector<std::string> paths;
+      for (const auto& mapping : parse_executable_maps(c.text)) paths.push_back(mapping.path);
+      CHECK(paths == c.paths);
+    }
+  }
+  const auto one = parse_executable_maps("1000-2a00 r-xp 00001000 fe:1f 77 /x\n");
+  REQUIRE(one.size() == 1);
+  CHECK(one[0].begin == 0x1000);
+  CHECK(one[0].end == 0x2a00);
+  CHECK(one[0].file == MappedInode{0xfe, 0x1f, 77, 0});
+}
+
+TEST_CASE("maps: this process", "[unit]") {
+  const auto mappings = executable_maps(getpid());
+  REQUIRE(mappings.size() > 3);  // itself, libc, libstdc++, ld.so
+  CHECK(mappings[0].path == process_link(getpid(), "exe"));
+  for (const auto& mapping : mappings) CHECK(open_mapped(getpid(), mapping));
+  CHECK(executable_maps(0).empty());
+}

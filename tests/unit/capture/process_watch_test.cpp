@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/capture/process_watch.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "tests/unit/capture/elf_builder.h"
+
+using namespace llmtap;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* kLibSsl = "/usr/lib/x86_64-linux-gnu/libssl.so.3";
+
+// Remembers what is attached, by inode.
+class FakeAttacher final : public ProbeAttacher {
+ public:
+  Result<std::uint64_t> attach(const std::string& path, const ProbePlan& plan) override {
+    struct stat status = {};
+    if (stat(path.c_str(), &status) != 0) return Error{"no such file"};
+    const std::lock_guard lock(mutex_);
+    attached_[++last_] = status.st_ino;
+    ++times_[status.st_ino];
+    if (plan.sites.empty()) return Error{"nothing to attach"};
+    return last_;
+  }
+  void detach(std::uint64_t id) override {
+    const std::lock_guard lock(mutex_);
+    attached_.erase(id);
+  }
+  bool holds(ino_t inode) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, i] : attached_)
+      if (i == inode) return true;
+    return false;
+  }
+  int times(ino_t inode) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = times_.find(inode);
+    return found == times_.end() ? 0 : found->second;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::uint64_t last_ = 0;
+  std::map<std::uint64_t, ino_t> attached_;
+  std::map<ino_t, int> times_;
+};
+
+class FakeListener final : public ProcessListener {
+ public:
+  void process_seen(pid_t pid) override { add(seen_, pid); }
+  void process_gone(pid_t pid) override { add(gone_, pid); }
+  bool seen(pid_t pid) const { return has(seen_, pid); }
+  bool gone(pid_t pid) const { return has(gone_, pid); }
+
+ private:
+  void add(std::set<pid_t>& to, pid_t pid) {
+    const std::lock_guard lock(mutex_);
+    to.insert(pid);
+  }
+  bool has(const std::set<pid_t>& in, pid_t pid) const {
+    const std::lock_guard lock(mutex_);
+    return in.count(pid) != 0;
+  }
+  mutable std::mutex mutex_;
+  std::set<pid_t> seen_, gone_;
+};
+
+// A python that runs `script` until it is stopped.
+class Python {
+ public:
+  explicit Python(const std::string& script) {
+    pid_ = fork();
+    if (pid_ == 0) {
+      execl("/usr/bin/python3", "python3", "-c", script.c_str(), nullptr);
+      _exit(127);
+    }
+  }
+  Python(const Python&) = delete;
+  Python& operator=(const Python&) = delete;
+  ~Python() { stop(); }
+  void stop() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+bool within(std::chrono::milliseconds time, const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + time;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(1ms);
+  }
+  return true;
+}
+
+std::string content(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+ino_t inode(const std::string& path) {
+  struct stat status = {};
+  REQUIRE(stat(path.c_str(), &status) == 0);
+  return status.st_ino;
+}
+
+std::optional<ProcessTls> find(const ProcessWatch& watch, pid_t pid) {
+  for (auto& process : watch.processes())
+    if (process.pid == pid) return process;
+  return std::nullopt;
+}
+
+std::string load_and_wait(const std::string& library) {
+  return "import ctypes,time\nctypes.CDLL('" + library + "')\ntime.sleep(60)";
+}
+
+}  // namespace
+
+TEST_CASE("watch: the host's libssl is probed before anybody maps it", "[unit]") {
+  FakeAttacher attacher;
+  auto watch = ProcessWatch::start(attacher, nullptr);
+  REQUIRE(watch.ok());
+  REQUIRE((*watch)->wait_until_settled(30s));
+  CHECK(attacher.holds(inode(kLibSsl)));
+  CHECK(attacher.times(inode(kLibSsl)) == 1);
+}
+
+TEST_CASE("watch: a library that is loaded late, and its end", "[unit]") {
+  const test::TemporaryFile library(content(kLibSsl));
+  FakeAttacher attacher;
+  FakeListener listener;
+  WatchOptions options;
+  options.files.keep_unused = 100ms;
+  options.at_start = false;
+  auto watch = ProcessWatch::start(attacher, &listener, options);
+  REQUIRE(watch.ok());
+  REQUIRE((*watch)->wait_until_settled(30s));
+  const ino_t copy = inode(library.path());
+  CHECK_FALSE(attacher.holds(copy));
+  {
+    Python one(load_and_wait(library.path()));
+    REQUIRE(within(10s, [&] { return attacher.holds(copy); }));
+    Python two(load_and_wait(library.path()));
+    REQUIRE(within(10s, [&] { return find(**watch, two.pid()).has_value(); }));
+    CHECK(attacher.times(copy) == 1);  // once per file
+    const auto process = find(**watch, one.pid());
+    REQUIRE(process);
+    CHECK(process->exe.find("python") != std::string::npos);
+    REQUIRE(process->files.size() == 1);
+    CHECK(process->files[0].plan.sites.size() == 3);
+    CHECK(process->files[0].path == library.path());
+    CHECK(listener.seen(one.pid()));
+    const pid_t pid = one.pid();
+    one.stop();
+    CHECK(within(10s, [&] { return listener.gone(pid); }));
+    CHECK(attacher.holds(copy));  // the other one still maps it
+  }
+  CHECK(within(20s, [&] { return !attacher.holds(copy); }));
+}
+
+TEST_CASE("watch: an unlinked library", "[unit]") {
+  FakeAttacher attacher;
+  WatchOptions options;
+  options.at_start = false;
+  auto watch = ProcessWatch::start(attacher, nullptr, options);
+  REQUIRE(watch.ok());
+  ino_t copy = 0;
+  int fd = -1;
+  {
+    const test::TemporaryFile library(content(kLibSsl));
+    copy = inode(library.path());
+    fd = open(library.path().c_str(), O_RDONLY);  // inherited by the child
+  }
+  Python python(load_and_wait("/proc/self/fd/" + std::to_string(fd)));
+  CHECK(within(10s, [&] { return attacher.holds(copy); }));
+  close(fd);
+}
+
+TEST_CASE("watch: processes that run already, and their children", "[unit]") {
+  const test::TemporaryFile library(content(kLibSsl));
+  Python parent("import ctypes,os,time\nctypes.CDLL('" + library.path() +
+                "')\ntime.sleep(1)\nos.fork()\ntime.sleep(60)");
+  FakeAttacher attacher;
+  REQUIRE(within(10s, [&] {
+    std::ifstream maps("/proc/" + std::to_string(parent.pid()) + "/maps");
+    const std::string text((std::istreambuf_iterator<char>(maps)), {});
+    return text.find(library.path()) != std::string::npos;
+  }));
+  auto watch = ProcessWatch::start(attacher, nullptr);
+  REQUIRE(watch.ok());
+  REQUIRE((*watch)->wait_until_settled(30s));
+  CHECK(attacher.holds(inode(library.path())));
+  const auto users = [&] {
+    int count = 0;
+    for (const auto& process : (*watch)->processes())
+      for (const auto& file : process.files) {
+        if (file.path != library.path()) continue;
+        ++count;
+        if (process.pid != parent.pid()) kill(process.pid, SIGKILL);
+      }
+    return count;
+  };
+  CHECK(within(10s, [&] { return users() == 2; }));
+}
+
+TEST_CASE("watch: a file that is overwritten in place is looked at again", "[unit]") {
+  const test::TemporaryFile library(content("/bin/ls"));
+  FakeAttacher attacher;
+  TlsFiles files(attacher);
+  const auto examine = [&] {
+    return files.examine(Fd(open(library.path().c_str(), O_RDONLY)), library.path());
+  };
+  const auto first = examine();
+  REQUIRE(first);
+  REQUIRE(within(10s, [&] { return files.idle(); }));
+  CHECK_FALSE(files.tls(*first));
+  std::ofstream(library.path(), std::ios::binary) << content(kLibSsl);
+  const auto second = examine();
+  REQUIRE(second == first);
+  CHECK(files.tls(*first));
+  CHECK(attacher.holds(first->inode));
+  std::ofstream(library.path(), std::ios::binary) << content("/bin/ls");
+  CHECK_FALSE(files.is_current(*first));
+  examine();
+  CHECK_FALSE(attacher.holds(first->inode));
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/capture/process_maps.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <charconv>
+#include <climits>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+namespace llmtap {
+namespace {
+
+std::string proc_path(pid_t pid, std::string_view name) {
+  return "/proc/" + std::to_string(pid) + "/" + std::string(name);
+}
+
+// Reads a number up to `end_char` and steps over it.
+bool take(std::string_view& text, std::uint64_t& value, int base, char end_char) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  const auto used = static_cast<std::size_t>(end - text.data());
+  if (error != std::errc{} || used >= text.size() || text[used] != end_char) return false;
+  text.remove_prefix(used + 1);
+  return true;
+}
+
+// begin-end perms offset major:minor inode   path
+bool parse_line(std::string_view line, Mapping& mapping) {
+  std::uint64_t offset = 0, major = 0, minor = 0;
+  if (!take(line, mapping.begin, 16, '-') || !take(line, mapping.end, 16, ' ')) return false;
+  if (line.size() < 5 || line[2] != 'x') return false;
+  line.remove_prefix(5);
+  if (!take(line, offset, 16, ' ') || !take(line, major, 16, ':') || !take(line, minor, 16, ' ') ||
+      !take(line, mapping.file.inode, 10, ' ') || mapping.file.inode == 0)
+    return false;
+  mapping.file.major = static_cast<std::uint32_t>(major);
+  mapping.file.minor = static_cast<std::uint32_t>(minor);
+  const std::size_t path = line.find_first_not_of(' ');
+  if (path == std::string_view::npos) return false;
+  mapping.path = line.substr(path);
+  return true;
+}
+
+Fd open_regular(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat status = {};
+  if (fd && (fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode))) fd.reset();
+  return fd;
+}
+
+Fd open_by_range(pid_t pid, const Mapping& mapping) {
+  std::array<char, 64> range = {};
+  std::snprintf(range.data(), range.size(), "map_files/%lx-%lx", mapping.begin, mapping.end);
+  return open_regular(proc_path(pid, range.data()));
+}
+
+bool has_inode(const Fd& fd, std::uint64_t inode) {
+  struct stat status = {};
+  return fd && fstat(fd.get(), &status) == 0 && status.st_ino == inode;
+}
+
+}  // namespace
+
+std::vector<Mapping> parse_executable_maps(std::string_view text) {
+  std::vector<Mapping> mappings;
+  std::set<MappedInode> seen;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    Mapping mapping;
+    if (parse_line(text.substr(0, end), mapping) && seen.insert(mapping.file).second)
+      mappings.push_back(std::move(mapping));
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  return mappings;
+}
+
+std::vector<Mapping> executable_maps(pid_t pid) {
+  std::ifstream file(proc_path(pid, "maps"));
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  return parse_executable_maps(text);
+}
+
+Fd open_mapped(pid_t pid, const Mapping& mapping) {
+  if (Fd fd = open_by_range(pid, mapping)) return fd;
+  // The mapping was split or merged since, or the right to follow map_files is missing.
+  if (Fd fd = open_regular(proc_path(pid, "root") + mapping.path); has_inode(fd, mapping.file.inode))
+    return fd;
+  for (const auto& now : executable_maps(pid)) {
+    if (now.file.inode == mapping.file.inode && now.file.major == mapping.file.major &&
+        now.file.minor == mapping.file.minor)
+      if (Fd fd = open_by_range(pid, now)) return fd;
+  }
+  // The process is gone already; the file may be here as well.
+  Fd fd = open_regular(mapping.path);
+  if (!has_inode(fd, mapping.file.inode)) fd.reset();
+  return fd;
+}
+
+std::vector<pid_t> numbered_entries(const std::string& path) {
+  std::vector<pid_t> pids;
+  DIR* const directory = opendir(path.c_str());
+  if (directory == nullptr) return pids;
+  while (const dirent* entry = readdir(directory)) {
+    const std::string_view name = entry->d_name;
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error == std::errc{} && end == name.data() + name.size()) pids.push_back(pid);
+  }
+  closedir(directory);
+  return pids;
+}
+
+std::string process_link(pid_t pid, const char* name) {
+  std::array<char, PATH_MAX> target;
+  const ssize_t size = readlink(proc_path(pid, name).c_str(), target.data(), target.size());
+  return size < 0 ? std::string{} : std::string(target.data(), static_cast<std::size_t>(size));
+}
+
+}  // namespace llmtap

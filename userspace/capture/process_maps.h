@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a process maps, and how to open exactly that file, whatever mount namespace it came from and
+// whether or not it still has a name.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/base/fd.h"
+#include "userspace/capture/perf_records.h"
+
+namespace llmtap {
+
+struct Mapping {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  MappedInode file;
+  std::string path;  // as the process sees it, " (deleted)" included
+};
+
+// Executable file mappings in the format of proc_pid_maps(5), one per file (the first).
+std::vector<Mapping> parse_executable_maps(std::string_view text);
+// Of a live process; empty if it is gone or has none (kernel threads).
+std::vector<Mapping> executable_maps(pid_t pid);
+
+// The mapped file itself, opened for reading. Invalid if the process and its file are gone.
+Fd open_mapped(pid_t pid, const Mapping& mapping);
+
+// Entries of a directory whose names are numbers: processes of "/proc", threads of "/proc/PID/task".
+std::vector<pid_t> numbered_entries(const std::string& directory);
+// Target of a link in /proc/PID ("exe", "ns/mnt", "root"); empty if it cannot be read.
+std::string process_link(pid_t pid, const char* name);
+
+}  // namespace llmtap

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/capture/process_watch.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include "userspace/capture/perf_records.h"
+#include "userspace/capture/process_maps.h"
+#include "userspace/capture/usual_places.h"
+
+namespace llmtap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How long an answer "no TLS here" holds for a file that may be overwritten in place.
+constexpr std::chrono::seconds kRecheck{1};
+constexpr std::chrono::milliseconds kSweep{5000};
+constexpr std::chrono::milliseconds kPollInterval{250};  // without perf records
+constexpr std::size_t kMostKnown = 32768;                // mapped inodes, mount namespaces
+// A process is announced that often while its first mappings come in: right after exec its command
+// line is not there yet.
+constexpr int kAnnouncements = 3;
+
+bool exists(pid_t pid) { return access(("/proc/" + std::to_string(pid)).c_str(), F_OK) == 0; }
+
+// Other threads outlive the leader. A zombie has one task.
+bool has_threads(pid_t pid) {
+  return numbered_entries("/proc/" + std::to_string(pid) + "/task").size() > 1;
+}
+
+}  // namespace
+
+struct ProcessWatch::State {
+  struct Process {
+    std::vector<FileId> files;  // sorted
+    int announced = 0;
+  };
+  struct Known {
+    FileId id;
+    Clock::time_point checked;
+  };
+
+  State(ProbeAttacher& attacher, ProcessListener* l, const WatchOptions& o)
+      : options(o), listener(l), files(attacher, o.files) {}
+
+  void run();
+  void look_around();  // everything that is there now
+  void scan(pid_t pid);
+  void handle(const ProcessRecord& record);
+  void map(pid_t pid, const Mapping& mapping);
+  std::optional<FileId> identify(pid_t pid, const Mapping& mapping);
+  void add_file(pid_t pid, const FileId& id);
+  void fork(pid_t parent, pid_t child);
+  void exec(pid_t pid);
+  void exit(pid_t pid);
+  bool forget(pid_t pid);  // false: was not known
+  void announce(pid_t pid);
+  void prepare_namespace(pid_t pid);
+  void sweep();
+
+  const WatchOptions options;
+  ProcessListener* const listener;
+  TlsFiles files;
+  std::optional<PerfRecords> records;
+  std::string degraded;
+  Fd wake;
+  std::atomic<bool> stopping{false};
+  std::atomic<std::uint64_t> lost{0};
+  std::thread thread;
+
+  mutable std::mutex mutex;
+  std::condition_variable looked;
+  // Guarded by mutex:
+  std::map<pid_t, Process> processes;
+  bool looked_around = false;
+
+  // The watch thread's own:
+  std::map<MappedInode, Known> known;
+  std::set<std::string> namespaces;
+};
+
+Result<std::unique_ptr<ProcessWatch>> ProcessWatch::start(ProbeAttacher& attacher,
+                                                          ProcessListener* listener,
+                                                          const WatchOptions& options) {
+  auto state = std::make_unique<State>(attacher, listener, options);
+  state->wake = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!state->wake) return Error{"eventfd: out of file descriptors"};
+  // Before anything is looked at, so that nothing falls between.
+  if (auto records = PerfRecords::open()) {
+    state->records = std::move(*records);
+  } else {
+    state->degraded = records.error().message + "; /proc is polled instead";
+  }
+  State& s = *state;
+  s.thread = std::thread([&s] { s.run(); });
+  pthread_setname_np(s.thread.native_handle(), "process-watch");
+  return std::unique_ptr<ProcessWatch>(new ProcessWatch(std::move(state)));
+}
+
+ProcessWatch::ProcessWatch(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+ProcessWatch::~ProcessWatch() {
+  state_->stopping = true;
+  const std::uint64_t one = 1;
+  if (write(state_->wake.get(), &one, sizeof(one)) < 0) std::abort();  // an eventfd takes it
+  state_->thread.join();
+}
+
+void ProcessWatch::State::run() {
+  // A new process must not reach its first call before us, however busy the machine is.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -15);
+  if (options.at_start) look_around();
+  {
+    const std::lock_guard lock(mutex);
+    looked_around = true;
+  }
+  looked.notify_all();
+  std::vector<pollfd> wait = {{wake.get(), POLLIN, 0}};
+  if (records)
+    for (const int fd : records->descriptors()) wait.push_back({fd, POLLIN, 0});
+  auto next_sweep = Clock::now() + kSweep;
+  while (!stopping) {
+    poll(wait.data(), wait.size(), static_cast<int>((records ? kSweep : kPollInterval).count()));
+    if (stopping) return;
+    if (!records) {
+      look_around();
+    } else {
+      std::set<pid_t> touched;
+      for (const auto& record : records->read()) {
+        handle(record);
+        if (record.kind == ProcessRecord::Kind::kMap) touched.insert(record.pid);
+      }
+      for (const pid_t pid : touched) announce(pid);
+    }
+    if (Clock::now() >= next_sweep) {
+      sweep();
+      next_sweep = Clock::now() + kSweep;
+    }
+  }
+}
+
+void ProcessWatch::State::look_around() {
+  const char* const path = std::getenv("PATH");
+  if (!looked_around && options.at_start) {
+    namespaces.insert(process_link(getpid(), "ns/mnt"));
+    visit_usual_places("/", path == nullptr ? "" : path, [&](Fd file, const std::string& name) {
+      if (const auto id = files.examine(std::move(file), name)) files.retain(*id);  // for good
+    });
+  }
+  known.clear();
+  const pid_t self = getpid();
+  for (const pid_t pid : numbered_entries("/proc")) {
+    if (stopping) return;
+    if (pid != self) scan(pid);
+  }
+  sweep();
+}
+
+void ProcessWatch::State::scan(pid_t pid) {
+  const auto mappings = executable_maps(pid);
+  if (mappings.empty()) return;  // a kernel thread
+  prepare_namespace(pid);
+  for (const auto& mapping : mappings) map(pid, mapping);
+  announce(pid);
+}
+
+void ProcessWatch::State::handle(const ProcessRecord& record) {
+  using Kind = ProcessRecord::Kind;
+  if (record.kind == Kind::kLost) {
+    lost += record.lost;
+    look_around();
+  }
+  if (record.pid <= 0 || record.pid == getpid()) return;  // outside of our pid namespace
+  switch (record.kind) {
+    case Kind::kExec:
+      return exec(record.pid);
+    case Kind::kMap:
+      return map(record.pid, {record.begin, record.end, record.file, record.path});
+    case Kind::kFork:
+      return fork(record.parent, record.pid);
+    case Kind::kExit:
+      return exit(record.pid);
+    case Kind::kLost:
+      return;
+  }
+}
+
+void ProcessWatch::State::map(pid_t pid, const Mapping& mapping) {
+  if (const auto id = identify(pid, mapping)) add_file(pid, *id);
+}
+
+std::optional<FileId> ProcessWatch::State::identify(pid_t pid, const Mapping& mapping) {
+  const auto now = Clock::now();
+  const auto found = known.find(mapping.file);
+  if (found != known.end() && files.is_current(found->second.id) &&
+      (now - found->second.checked < kRecheck || files.tls(found->second.id)))
+    return found->second.id;
+  const auto id = files.examine(open_mapped(pid, mapping), mapping.path);
+  if (!id) return std::nullopt;
+  if (known.size() >= kMostKnown) known.clear();
+  known.insert_or_assign(mapping.file, Known{*id, now});
+  return id;
+}
+
+void ProcessWatch::State::add_file(pid_t pid, const FileId& id) {
+  const std::lock_guard lock(mutex);
+  auto& of_process = processes[pid].files;
+  const auto at = std::lower_bound(of_process.begin(), of_process.end(), id);
+  if (at != of_process.end() && *at == id) return;
+  of_process.insert(at, id);
+  files.retain(id);
+}
+
+void ProcessWatch::State::fork(pid_t parent, pid_t child) {
+  bool has_tls = false;
+  {
+    const std::lock_guard lock(mutex);
+    const auto from = processes.find(parent);
+    if (parent == child || from == processes.end()) return;
+    const auto inherited = from->second.files;
+    for (const auto& id : inherited) {
+      files.retain(id);
+      has_tls = has_tls || files.tls(id);
+    }
+    auto& process = processes[child];
+    for (const auto& id : process.files) files.release(id);
+    process = {inherited, 0};
+  }
+  if (has_tls) announce(child);
+}
+
+void ProcessWatch::State::exec(pid_t pid) {
+  forget(pid);
+  {
+    const std::lock_guard lock(mutex);
+    processes[pid];
+  }
+  announce(pid);
+  prepare_namespace(pid);
+}
+
+void ProcessWatch::State::exit(pid_t pid) {
+  if (has_threads(pid)) return;  // sweep() will notice
+  if (forget(pid) && listener != nullptr) listener->process_gone(pid);
+}
+
+bool ProcessWatch::State::forget(pid_t pid) {
+  const std::lock_guard lock(mutex);
+  const auto found = processes.find(pid);
+  if (found == processes.end()) return false;
+  for (const auto& id : found->second.files) files.release(id);
+  processes.erase(found);
+  return true;
+}
+
+void ProcessWatch::State::announce(pid_t pid) {
+  {
+    const std::lock_guard lock(mutex);
+    const auto found = processes.find(pid);
+    if (found == processes.end() || ++found->second.announced > kAnnouncements) return;
+  }
+  if (listener != nullptr) listener->process_seen(pid);
+}
+
+// A container's own libraries, before its first process loads one.
+void ProcessWatch::State::prepare_namespace(pid_t pid) {
+  const std::string name = process_link(pid, "ns/mnt");
+  if (name.empty() || !options.at_start) return;
+  if (namespaces.size() >= kMostKnown) namespaces.clear();
+  if (!namespaces.insert(name).second) return;
+  visit_usual_places("/proc/" + std::to_string(pid) + "/root", {},
+                     [&](Fd file, const std::string& path) { files.examine(std::move(file), path); });
+}
+
+void ProcessWatch::State::sweep() {
+  std::vector<pid_t> pids;
+  {
+    const std::lock_guard lock(mutex);
+    for (const auto& [pid, process] : processes) pids.push_back(pid);
+  }
+  for (const pid_t pid : pids)
+    if (!exists(pid) && forget(pid) && listener != nullptr) listener->process_gone(pid);
+}
+
+std::string ProcessWatch::degraded() const { return state_->degraded; }
+
+std::uint64_t ProcessWatch::lost_records() const { return state_->lost; }
+
+std::vector<ProcessTls> ProcessWatch::processes() const {
+  std::vector<ProcessTls> all;
+  {
+    const std::lock_guard lock(state_->mutex);
+    for (const auto& [pid, process] : state_->processes) {
+      ProcessTls entry{pid, {}, {}};
+      for (const auto& id : process.files)
+        if (auto tls = state_->files.tls(id)) entry.files.push_back(std::move(*tls));
+      if (!entry.files.empty()) all.push_back(std::move(entry));
+    }
+  }
+  for (auto& entry : all) entry.exe = process_link(entry.pid, "exe");
+  return all;
+}
+
+bool ProcessWatch::wait_until_settled(std::chrono::milliseconds timeout) {
+  const auto deadline = Clock::now() + timeout;
+  std::unique_lock lock(state_->mutex);
+  if (!state_->looked.wait_until(lock, deadline, [&] { return state_->looked_around; })) return false;
+  lock.unlock();
+  while (!state_->files.idle()) {
+    if (Clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+}  // namespace llmtap
