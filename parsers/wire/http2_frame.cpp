@@ -84,6 +84,10 @@ bool looks_like_http2(std::string_view first_bytes) {
 }
 
 bool contains_http2_frames(std::string_view bytes) {
+  if (bytes.size() >= FrameHeader::kSize && is_plausible(parse_frame_header(bytes), bytes) &&
+      parse_frame_header(bytes).type != FrameType::kContinuation) {
+    return true;
+  }
   FrameSearch search;
   search.append(bytes);
   return search.find();

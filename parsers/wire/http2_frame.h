@@ -62,7 +62,8 @@ bool may_follow(const FrameHeader& header, const FrameHeader& next);
 // preface, or the server's SETTINGS. False also when there are too few bytes to say (3 or 9).
 bool looks_like_http2(std::string_view first_bytes);
 
-// For a connection that was joined late: two plausible frames follow each other in `bytes`.
+// For a connection that was joined late: `bytes` begin with a plausible frame header, or two
+// plausible frames follow each other somewhere in them.
 bool contains_http2_frames(std::string_view bytes);
 
 }  // namespace llmtap

@@ -2,15 +2,13 @@
 #include "parsers/wire/http2_search.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace llmtap {
 
 bool FrameSearch::find() {
   for (; scan_ + FrameHeader::kSize <= window_.size(); ++scan_) {
     if (!try_header()) continue;
-    skipped_ += start_ - kept_;
-    kept_ = start_;
+    window_.pass_over(start_);
     return true;
   }
   trim();
@@ -18,7 +16,7 @@ bool FrameSearch::find() {
 }
 
 bool FrameSearch::try_header() {
-  const auto bytes = std::string_view(window_).substr(scan_, FrameHeader::kSize);
+  const auto bytes = window_.bytes().substr(scan_, FrameHeader::kSize);
   // Cheap refusal of nearly everything: lengths up to 16384 and the ten known types.
   if (static_cast<std::uint8_t>(bytes[0]) != 0 || static_cast<std::uint8_t>(bytes[3]) > 9) {
     return false;
@@ -39,19 +37,16 @@ bool FrameSearch::try_header() {
 }
 
 void FrameSearch::resume(std::size_t size) {
-  kept_ = start_ + size;
-  scan_ = kept_;
+  scan_ = start_ + size;
+  window_.consume(scan_);
   candidates_.clear();
 }
 
 void FrameSearch::clear() {
-  skipped_ += window_.size() - kept_;
-  window_ = std::string();
+  window_.clear();
   candidates_ = std::vector<Candidate>();
-  kept_ = scan_ = start_ = 0;
+  scan_ = start_ = 0;
 }
-
-std::uint64_t FrameSearch::take_skipped() { return std::exchange(skipped_, 0); }
 
 void FrameSearch::expire() {
   std::erase_if(candidates_, [&](const Candidate& c) { return c.next < scan_; });
@@ -61,16 +56,12 @@ void FrameSearch::trim() {
   expire();
   std::size_t first = scan_;
   for (const Candidate& candidate : candidates_) first = std::min(first, candidate.start);
-  skipped_ += first - kept_;
-  kept_ = first;
-  if (kept_ < window_.size() / 2) return;  // moving costs no more than was appended since
-  window_.erase(0, kept_);
-  scan_ -= kept_;
+  const std::size_t moved = window_.trim(first);
+  scan_ -= moved;
   for (Candidate& candidate : candidates_) {
-    candidate.start -= kept_;
-    candidate.next -= kept_;
+    candidate.start -= moved;
+    candidate.next -= moved;
   }
-  kept_ = 0;
 }
 
 }  // namespace llmtap

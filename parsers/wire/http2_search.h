@@ -8,11 +8,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "parsers/wire/http2_frame.h"
+#include "parsers/wire/search_window.h"
 
 namespace llmtap {
 
@@ -26,13 +26,13 @@ class FrameSearch {
   // Goes on until it finds a run (true) or needs more bytes.
   bool find();
   // From the first frame of the run to the last byte appended. Valid until the next call.
-  std::string_view found() const { return std::string_view(window_).substr(start_); }
+  std::string_view found() const { return window_.bytes().substr(start_); }
   // The first `size` bytes of found() are dealt with; the search goes on behind them.
   void resume(std::size_t size);
   void clear();
   // Bytes that were passed over since the last call: they belong to no frame that was found.
-  std::uint64_t take_skipped();
-  std::size_t memory() const { return window_.capacity(); }
+  std::uint64_t take_skipped() { return window_.take_skipped(); }
+  std::size_t memory() const { return window_.memory(); }
 
  private:
   struct Candidate {
@@ -45,11 +45,9 @@ class FrameSearch {
   void expire();
   void trim();
 
-  std::string window_;
-  std::size_t kept_ = 0;   // first byte of the window that may still matter
+  SearchWindow window_;
   std::size_t scan_ = 0;   // next place to try; everything before it was tried
   std::size_t start_ = 0;  // of the run that was found
-  std::uint64_t skipped_ = 0;
   std::vector<Candidate> candidates_;
 };
 

@@ -347,6 +347,7 @@ TEST_CASE("http2: detection", "[unit]") {
     DYNAMIC_SECTION(c.name) { CHECK(looks_like_http2(c.bytes) == c.start); }
   }
   CHECK(contains_http2_frames("junk" + data("abc", 1) + data("def", 1)));
+  CHECK(contains_http2_frames(request(7)));
   CHECK_FALSE(contains_http2_frames("junk" + data("abc", 1) + "def"));
   CHECK_FALSE(contains_http2_frames(std::string(5000, '\0')));
 }
