@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "userspace/capture/call_trace.h"
+#include "userspace/capture/site_finders.h"
 #include "userspace/capture/x86.h"
 
 namespace llmtap {
@@ -209,7 +210,11 @@ void SymbolPlan::add_gnutls_recv(const ElfSymbol& recv) {
 
 }  // namespace
 
-ProbePlan plan_by_symbols(const ElfFile& elf) { return SymbolPlan(elf).run(); }
+ProbePlan plan_by_symbols(const ElfFile& elf) {
+  ProbePlan plan = SymbolPlan(elf).run();
+  append(plan, find_go(elf));
+  return plan;
+}
 
 ProbePlan plan_by_search(const ElfFile&, bool) { return {}; }
 
