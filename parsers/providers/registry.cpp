@@ -13,11 +13,21 @@ extern const Provider kOpenAiChat;
 extern const Provider kOpenAiCompletions;
 extern const Provider kOpenAiEmbeddings;
 extern const Provider kOpenAiResponses;
+extern const Provider kGemini;
+extern const Provider kGeminiEmbeddings;
+extern const Provider kGeminiInteractions;
+extern const Provider kVertexPredict;
+extern const Provider kVertexRawPredict;
 
 namespace {
 
 // Match order: specific paths and hosts before general ones.
 const std::initializer_list<const Provider*> kProviders = {
+    &kGemini,
+    &kGeminiEmbeddings,
+    &kGeminiInteractions,
+    &kVertexPredict,
+    &kVertexRawPredict,
     &kAnthropicMessages,
     &kAnthropicComplete,
     &kOpenAiChat,

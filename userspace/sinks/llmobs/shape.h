@@ -38,6 +38,8 @@ const Shape& shape_for(const CallRecord& call);
 extern const Shape kOpenAiShape;
 extern const Shape kAnthropicShape;
 extern const Shape kResponsesShape;
+extern const Shape kGoogleShape;
+extern const Shape kVertexShape;
 extern const Shape kGeneralShape;  // vendors for which the SDK has no integration
 
 // "llm", "embedding", "retrieval", "agent" or "task".

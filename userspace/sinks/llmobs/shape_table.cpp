@@ -17,11 +17,24 @@ constexpr Row kRows[] = {
     {"openai_realtime", "", &kResponsesShape},
     {"openai_", "", &kOpenAiShape},
     {"anthropic_", "", &kAnthropicShape},
+    {"gemini_interactions", "", &kGeneralShape},
+    {"gemini", "", &kGoogleShape},
+    {"vertex_predict", "", &kGoogleShape},
 };
+
+// The Vertex AI SDK speaks the same dialect as google-genai and names itself.
+bool vertex_sdk(const CallRecord& call) {
+  for (const auto name : {"user-agent", "x-goog-api-client"}) {
+    const auto value = find_header(call.request_headers, name).value_or(std::string_view{});
+    if (value.find("model-builder/") != std::string_view::npos) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
 const Shape& shape_for(const CallRecord& call) {
+  if (call.dialect == "gemini" && vertex_sdk(call)) return kVertexShape;
   for (const auto& row : kRows) {
     if (!call.dialect.starts_with(row.dialect)) continue;
     if (!row.provider.empty() && call.provider != row.provider) continue;
