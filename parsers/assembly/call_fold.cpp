@@ -106,7 +106,7 @@ struct CallFold::State final : private BodySink {
   void event(const BodyEvent& event) override;
   void loss(LossReason reason, std::uint64_t bytes) override;
   static void request_loss(void* owner, LossReason reason, std::uint64_t bytes);
-  void fill_error(const BodyEvent& event, const Json& json);
+  void complete_error(const CallError& shared);
   void weigh(std::size_t bytes);
   void saw_token();
   void set_verdict(ConnVerdict verdict);
@@ -235,6 +235,8 @@ void CallFold::State::decide(TimeNs ts_ns, bool complete) {
     if (!complete) call_.partial = true;
     request_->finish(ts_ns, complete);
     const RequestBody body = request_->body(context_.json);
+    // A late attach on HTTP/2 may not see the method; what has a body was posted.
+    if (head_.method.empty() && body.json.is_object()) head_.method = "POST";
     const Provider* provider = find_provider(head_, body.json, nullptr);
     content_bytes_ = request_->size();
     if (!adopt(provider, body)) give_up();
@@ -347,9 +349,11 @@ void CallFold::State::event(const BodyEvent& event) {
   if (may_be_json(event.data)) json = context_.json.parse(event.data);
   if (decoder_ && decoder_->streamed()) call_.streamed = true;
   if (event.after_gap) call_.partial = true;
-  if (bad_status_ && !call_.error) fill_error(event, json);
   const bool had_token = call_.timing.first_token.has_value();
+  if (bad_status_ && !call_.error) call_.error = read_error(response_headers_, event.data, json);
+  const auto shared = bad_status_ ? call_.error : std::nullopt;
   if (parser_->event(event, json, call_) == Step::kCallDone) done_ = true;
+  if (shared) complete_error(*shared);
   if (!had_token) saw_token();
   weigh(event.data.size());
   if (event.data.size() > kKeepScratch) context_.json = JsonDocument{};
@@ -359,8 +363,14 @@ void CallFold::State::saw_token() {
   if (call_.timing.first_token && generates(call_.operation)) context_.sink.progress(call_);
 }
 
-void CallFold::State::fill_error(const BodyEvent& event, const Json& json) {
-  call_.error = read_error(response_headers_, event.data, json);
+// A parser may refine the error; what it leaves empty stays as the shared shapes say.
+void CallFold::State::complete_error(const CallError& shared) {
+  if (!call_.error) call_.error.emplace();
+  auto& error = *call_.error;
+  if (error.type.empty()) error.type = shared.type;
+  if (error.code.empty()) error.code = shared.code;
+  if (error.message.empty()) error.message = shared.message;
+  if (error.body.empty()) error.body = shared.body;
 }
 
 // A record keeps a bounded text however long the stream runs.
