@@ -6,6 +6,7 @@
 
 #include "parsers/wire/detect.h"
 #include "parsers/wire/http1.h"
+#include "parsers/wire/http2.h"
 
 namespace llmtap {
 
@@ -207,6 +208,11 @@ void Connection::choose(Direction direction, std::string_view bytes, Stamp stamp
     unknown_->prefix[static_cast<std::size_t>(direction)] = bytes;
     unknown_->stamp[static_cast<std::size_t>(direction)] = stamp;
     return;
+  }
+  if (format == WireFormat::kHttp2) {
+    decoder_ = std::make_unique<Http2Decoder>();
+    decoder_->feed(direction, bytes, stamp, *this);
+    return settle();
   }
   if (!decoder_) decoder_ = std::make_unique<Http1Decoder>();
   decoder_->feed(direction, bytes, stamp, *this);

@@ -3,6 +3,7 @@
 // First bytes of one direction → which decoder.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -15,12 +16,9 @@ enum class WireFormat : std::uint8_t {
   kOther,     // neither; a late attach may still be in the middle of an HTTP/1 message
 };
 
-inline constexpr std::size_t kDetectBytes = 24;  // the HTTP/2 preface
+inline constexpr std::size_t kDetectBytes = 9;  // an HTTP/2 frame header
 
-// `bytes` begins where the direction was first seen, or at the begin of a later chunk.
+// `bytes` is not empty and begins where the direction was first seen, or with a later chunk.
 WireFormat detect_wire(std::string_view bytes);
-
-// Could these bytes be text of an HTTP message in plain coding? False for binary protocols.
-bool looks_like_text(std::string_view bytes);
 
 }  // namespace llmtap

@@ -22,7 +22,7 @@ void Http1Decoder::gap(Direction direction, std::uint64_t bytes, Stamp stamp, Ex
   if (dead_) return;
   Http1Half& hurt = half(direction);
   if (hurt.in_tunnel()) {
-    if (tunnel_) tunnel_->gap(direction, bytes, stamp, sink);
+    if (socket_) socket_->gap(side(direction), bytes, stamp, sink);
     return;
   }
   hurt.gap(bytes, stamp, *this);
@@ -36,15 +36,14 @@ void Http1Decoder::gap(Direction direction, std::uint64_t bytes, Stamp stamp, Ex
 
 void Http1Decoder::close(Stamp stamp, ExchangeSink& sink) {
   sink_ = &sink;
-  if (tunnel_) tunnel_->close(stamp, sink);
   for (Http1Half& each : halves_) each.close(stamp, *this);
-  end_all_but(0, End::kTruncated, stamp);
-  tunnel_.reset();
+  end_all_but(0, socket_ ? socket_->end() : End::kTruncated, stamp);
+  socket_.reset();
 }
 
 std::size_t Http1Decoder::memory() const {
   return sizeof(*this) + halves_[0].memory() + halves_[1].memory() +
-         open_.capacity() * sizeof(Open) + (tunnel_ ? tunnel_->memory() : 0);
+         open_.capacity() * sizeof(Open) + (socket_ ? socket_->memory() : 0);
 }
 
 bool Http1Decoder::accepts(Direction direction, StartLine kind) const {
@@ -116,10 +115,12 @@ Next Http1Decoder::response_head(std::string_view text, bool whole, Stamp stamp)
 
 // RFC 9110 7.8, 9.3.6. The exchange goes on only if we understand what follows.
 Next Http1Decoder::switch_protocols(ResponseHead&& head, Stamp stamp) {
-  const StreamId id = answering_;
-  sink_->response(id, std::move(head), stamp);
   half(*requests_).enter_tunnel();
-  end_all_but(0, End::kComplete, stamp);
+  if (head.status == 101 && has_token(head.headers, "upgrade", "websocket")) {
+    socket_ = std::make_unique<WebSocketStream>(answering_, &head.headers);
+  }
+  sink_->response(answering_, std::move(head), stamp);
+  if (!socket_) end_all_but(0, End::kComplete, stamp);
   return {Next::Kind::kTunnel, {}};
 }
 
@@ -151,7 +152,7 @@ void Http1Decoder::done(Direction direction, Stamp stamp) {
 }
 
 void Http1Decoder::tunnel(Direction direction, std::string_view bytes, Stamp stamp) {
-  if (tunnel_) tunnel_->feed(direction, bytes, stamp, *sink_);
+  if (socket_) socket_->feed(side(direction), bytes, stamp, *sink_);
   if (dead_) loss(LossReason::kUnknownContext, bytes.size());
 }
 

@@ -21,6 +21,7 @@
 
 #include "parsers/wire/decoder.h"
 #include "parsers/wire/http1_half.h"
+#include "parsers/wire/websocket.h"
 
 namespace llmtap {
 
@@ -84,7 +85,7 @@ class Http1Decoder final : public Decoder, private Http1Half::Owner {
   bool response_hurt_ = false;   // bytes of the current response were lost
   bool requests_lost_ = false;   // alignment of requests was lost since the last one
   bool dead_ = false;
-  std::unique_ptr<Decoder> tunnel_;  // WebSocket after its upgrade
+  std::unique_ptr<WebSocketStream> socket_;  // after an upgrade; its exchange is the only open one
   ExchangeSink* sink_ = nullptr;     // during feed, gap and close
 };
 

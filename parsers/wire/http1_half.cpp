@@ -189,18 +189,31 @@ std::size_t Http1Half::on_head(std::string_view in, Stamp stamp, Owner& owner) {
     if (!straddles) text_.assign(text);
     return text.size() - before;
   }
+  return drop_head(in, before, end, scan, stamp, owner);
+}
+
+// What was collected is no head, or too long for one: `end` of its bytes, `before` of them not
+// from `in`.
+std::size_t Http1Half::drop_head(std::string_view in, std::size_t before, std::size_t end, Scan scan,
+                                 Stamp stamp, Owner& owner) {
+  const bool in_first_line = line_ == 0;
   const std::size_t used = end - before;
-  const bool was_unsure = unsure_;
-  skipped_ += end;
-  if (was_unsure) {
-    const LossReason reason = skip_reason_;
-    resync();
-    skip_reason_ = reason;
-  } else {
+  const bool ends_line = in[used - 1] == '\n';
+  if (!unsure_) {
     lose_sync(stamp, owner, false);
     skip_reason_ = scan == Scan::kBad ? LossReason::kMalformedHttp : LossReason::kHeaderLimit;
+  } else {
+    const LossReason reason = skip_reason_;
+    resync();
+    skip_reason_ = scan == Scan::kBad ? reason : LossReason::kHeaderLimit;
+    if (in_first_line && before > 0) {  // a guess at the end of the last chunk: this one may begin
+      skipped_ += before;               // with a start line itself
+      line_start_ = true;
+      return 0;
+    }
   }
-  line_start_ = text[end - 1] == '\n';
+  skipped_ += end;
+  line_start_ = ends_line;
   return used;
 }
 

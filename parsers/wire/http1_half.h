@@ -109,6 +109,8 @@ class Http1Half {
 
   std::size_t step(std::string_view in, Stamp stamp, Owner& owner);
   enum class Scan : std::uint8_t { kMore, kWhole, kBad };
+  std::size_t drop_head(std::string_view in, std::size_t before, std::size_t end, Scan scan,
+                        Stamp stamp, Owner& owner);
   Scan scan_head(std::string_view text, const Owner& owner, std::size_t& end);
   bool acceptable(std::string_view text, const Owner& owner) const;
   void take_head(std::string_view text, bool whole, Stamp stamp, Owner& owner);
