@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/sinks/delivery.h"
+
+#include <algorithm>
+#include <charconv>
+#include <condition_variable>
+#include <ctime>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "userspace/base/log.h"
+
+namespace llmtap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds kLongestRetryAfter{3600};
+
+enum class Outcome : std::uint8_t {
+  kTaken,
+  kRefusedBatch,  // too large or malformed: smaller pieces may pass
+  kRefusedKey,
+  kLater,
+  kNoAnswer,
+};
+
+Outcome outcome_of(int status) {
+  if (status >= 200 && status < 300) return Outcome::kTaken;
+  if (status == 401 || status == 403) return Outcome::kRefusedKey;
+  if (status == 404 || status == 405 || status == 408 || status == 429) return Outcome::kLater;
+  if (status >= 400 && status < 500) return Outcome::kRefusedBatch;
+  return Outcome::kLater;
+}
+
+std::string describe(const HttpResponse& response) {
+  return "HTTP " + std::to_string(response.status);
+}
+
+}  // namespace
+
+std::optional<std::chrono::seconds> parse_retry_after(const std::string& value, std::int64_t now) {
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+  if (error != std::errc{} || end != value.data() + value.size()) {
+    std::tm tm{};
+    if (::strptime(value.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &tm) == nullptr) return std::nullopt;
+    seconds = static_cast<std::int64_t>(::timegm(&tm)) - now;
+  }
+  return std::clamp(std::chrono::seconds(seconds), std::chrono::seconds{0}, kLongestRetryAfter);
+}
+
+struct Delivery::State {
+  explicit State(DeliveryOptions o, std::unique_ptr<Spool> s)
+      : options(std::move(o)), spool(std::move(s)), batch_limit(options.batch_records) {}
+
+  const DeliveryOptions options;
+  const std::unique_ptr<Spool> spool;
+  HttpClient client;
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  bool stopping = false;  // guarded by mutex, as all below
+  bool hurry = false;     // a flush is waiting: no lingering, one back-off cut short
+  DeliveryCounts counts;
+  bool idle = true;  // nothing waits and nothing is on its way
+
+  // The worker's own.
+  std::optional<Endpoint> endpoint;
+  std::size_t batch_limit;
+  milliseconds backoff{0};
+  std::string complaint;  // said last, so that one cause is one line
+  std::minstd_rand random{std::random_device{}()};
+  std::thread worker;
+
+  void run();
+  bool wait_for_records(std::unique_lock<std::mutex>& lock);
+  void pause(milliseconds time);
+  void deliver(const std::vector<std::string>& records);
+  Outcome attempt(const std::vector<std::string>& records, milliseconds& wait, std::string& why);
+  void refused(std::size_t records, const std::string& why);
+  void later(milliseconds wait, const std::string& why);
+  void complain(const std::string& message);
+};
+
+Delivery::Delivery(DeliveryOptions options, std::unique_ptr<Spool> spool)
+    : state_(std::make_unique<State>(std::move(options), std::move(spool))) {
+  state_->worker = std::thread([state = state_.get()] { state->run(); });
+}
+
+Delivery::~Delivery() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+  }
+  state_->client.cancel();
+  state_->changed.notify_all();
+  state_->worker.join();
+}
+
+void Delivery::send(std::string record) {
+  state_->spool->append(std::move(record));
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->idle = false;
+  }
+  state_->changed.notify_all();
+}
+
+void Delivery::flush(milliseconds deadline) {
+  std::unique_lock lock(state_->mutex);
+  state_->hurry = true;
+  state_->changed.notify_all();
+  state_->changed.wait_for(lock, deadline, [this] { return state_->idle; });
+  state_->hurry = false;
+}
+
+DeliveryCounts Delivery::counts() const {
+  const std::lock_guard lock(state_->mutex);
+  DeliveryCounts counts = state_->counts;
+  counts.spool = state_->spool->counts();
+  return counts;
+}
+
+void Delivery::State::run() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex);
+      if (!wait_for_records(lock)) return;
+    }
+    const auto records = spool->peek(batch_limit, options.batch_bytes);
+    if (!records.empty()) deliver(records);
+  }
+}
+
+// False: stop.
+bool Delivery::State::wait_for_records(std::unique_lock<std::mutex>& lock) {
+  auto waiting = spool->counts();
+  while (waiting.records == 0 && !stopping) {
+    idle = true;
+    changed.notify_all();
+    changed.wait(lock, [this] { return stopping || !idle; });
+    waiting = spool->counts();
+  }
+  idle = false;
+  if (!stopping && !hurry && waiting.records < batch_limit && waiting.bytes < options.batch_bytes) {
+    changed.wait_for(lock, options.linger, [this] { return stopping || hurry; });
+  }
+  return !stopping;
+}
+
+void Delivery::State::pause(milliseconds time) {
+  std::unique_lock lock(mutex);
+  changed.wait_for(lock, time, [this] { return stopping || hurry; });
+  // One attempt for a flush, not a storm of them: the next pause is a real one.
+  if (hurry) {
+    hurry = false;
+  }
+}
+
+void Delivery::State::deliver(const std::vector<std::string>& records) {
+  milliseconds wait{0};
+  std::string why;
+  const Outcome outcome = attempt(records, wait, why);
+  {
+    const std::lock_guard lock(mutex);
+    if (stopping && outcome != Outcome::kTaken) return;
+  }
+  switch (outcome) {
+    case Outcome::kTaken: {
+      spool->pop(records.size());
+      backoff = milliseconds{0};
+      if (!std::exchange(complaint, {}).empty()) log_info(options.name + ": delivering again");
+      batch_limit = std::min(options.batch_records, batch_limit * 2);
+      const std::lock_guard lock(mutex);
+      counts.delivered += records.size();
+      break;
+    }
+    case Outcome::kRefusedBatch:
+      refused(records.size(), why);
+      break;
+    case Outcome::kRefusedKey:
+      complain(why + ": the API key is refused; keeping what there is, next try in 5 minutes");
+      pause(DeliveryOptions::kRefusedPause);
+      break;
+    case Outcome::kNoAnswer:
+      endpoint.reset();
+      later(wait, why);
+      break;
+    case Outcome::kLater:
+      if (why == "HTTP 404" || why == "HTTP 405") endpoint.reset();
+      later(wait, why);
+      break;
+  }
+}
+
+Outcome Delivery::State::attempt(const std::vector<std::string>& records, milliseconds& wait,
+                                 std::string& why) {
+  if (!endpoint) {
+    auto found = options.resolve(client);
+    if (!found) {
+      why = found.error().message;
+      return Outcome::kNoAnswer;
+    }
+    endpoint = std::move(*found);
+  }
+  std::string body = options.head;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (i > 0) body += options.separator;
+    body += records[i];
+  }
+  body += options.tail;
+  {
+    const std::lock_guard lock(mutex);
+    ++counts.requests;
+  }
+  HttpRequest request{endpoint->url, endpoint->unix_socket, endpoint->headers, body,
+                      options.timeout};
+  auto response = client.send(request);
+  if (!response) {
+    why = response.error().message;
+    return Outcome::kNoAnswer;
+  }
+  why = describe(*response);
+  if (response->retry_after) {
+    if (const auto after = parse_retry_after(*response->retry_after, std::time(nullptr)))
+      wait = *after;
+  }
+  return outcome_of(response->status);
+}
+
+void Delivery::State::refused(std::size_t records, const std::string& why) {
+  if (records > 1) {
+    batch_limit = records / 2;
+    return;
+  }
+  spool->pop(1);
+  complain(why + ": a record is refused and dropped");
+  const std::lock_guard lock(mutex);
+  ++counts.rejected;
+}
+
+void Delivery::State::later(milliseconds wait, const std::string& why) {
+  complain(why + "; keeping what there is and trying again");
+  backoff =
+      backoff.count() == 0 ? options.first_backoff : std::min(backoff * 2, options.most_backoff);
+  // Full second half random: many daemons must not come back together.
+  std::uniform_int_distribution<std::int64_t> jitter(backoff.count() / 2, backoff.count());
+  {
+    const std::lock_guard lock(mutex);
+    ++counts.retries;
+  }
+  pause(std::max(wait, milliseconds(jitter(random))));
+}
+
+void Delivery::State::complain(const std::string& message) {
+  if (std::exchange(complaint, message) != message) log_warning(options.name + ": " + message);
+}
+
+}  // namespace llmtap
