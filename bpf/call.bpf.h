@@ -20,6 +20,7 @@ struct frame {
 	__u64 len;   /* asked for */
 	__u64 extra; /* per shape: where the count of bytes goes, ... */
 	__u64 begin_ns;
+	__u64 cookie;
 };
 
 struct frames {
@@ -33,18 +34,18 @@ struct {
 	__type(value, struct frames);
 } calls SEC(".maps") __weak;
 
-static __always_inline struct frames *frames_of_thread(__u64 flags)
+static __always_inline struct frames *frames_of_thread(struct task_struct *task, __u64 flags)
 {
-	return bpf_task_storage_get(&calls, bpf_get_current_task_btf(), 0, flags);
+	return bpf_task_storage_get(&calls, task, 0, flags);
 }
 
 /*
  * A frame for the call that begins at `sp`. One that stands deeper in the stack (lower) than the
  * new one was left by a jump out of its call; it is reused when nothing is free.
  */
-static __always_inline struct frame *frame_push(__u64 sp)
+static __always_inline struct frame *frame_push(struct task_struct *task, __u64 sp)
 {
-	struct frames *f = frames_of_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct frames *f = frames_of_thread(task, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct frame *stale = 0;
 
 	if (!f)
@@ -58,10 +59,10 @@ static __always_inline struct frame *frame_push(__u64 sp)
 	return stale;
 }
 
-static __always_inline struct frame *frame_of_return(struct pt_regs *ctx)
+static __always_inline struct frame *frame_of_return(struct task_struct *task, struct pt_regs *ctx)
 {
 	__u64 sp = PT_REGS_SP(ctx) - 8;
-	struct frames *f = frames_of_thread(0);
+	struct frames *f = frames_of_thread(task, 0);
 
 	if (!f)
 		return 0;

@@ -96,42 +96,38 @@ static __always_inline struct tls_site_count *site_of(__u64 cookie)
 	return bpf_map_lookup_elem(&sites, &index);
 }
 
-static __always_inline __u32 current_tgid(void)
-{
-	return bpf_get_current_pid_tgid() >> 32;
-}
-
 static __always_inline bool observed(__u32 tgid)
 {
 	return tgid != own_tgid && (!targets_only || bpf_map_lookup_elem(&targets, &tgid));
 }
 
-static __always_inline __u64 current_incarnation(void)
+static __always_inline __u64 incarnation_of(struct task_struct *task)
 {
-	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+	struct task_struct *leader = task->group_leader;
 
 	return leader->start_boottime + leader->self_exec_id;
 }
 
 /* The connection as it stands, or null when it is not known (in this process). */
-static __always_inline struct conn_state *conn_find(__u32 tgid, __u64 conn)
+static __always_inline struct conn_state *conn_find(struct task_struct *task, __u64 conn)
 {
-	struct conn_key key = {.conn = conn, .tgid = tgid};
+	struct conn_key key = {.conn = conn, .tgid = task->tgid};
 	struct conn_state *state = bpf_map_lookup_elem(&conns, &key);
 
-	return state && state->incarnation == current_incarnation() ? state : 0;
+	return state && state->incarnation == incarnation_of(task) ? state : 0;
 }
 
-static __noinline struct conn_state *conn_create(__u32 tgid, __u64 conn)
+static __noinline struct conn_state *conn_create(__u64 conn)
 {
-	struct conn_key key = {.conn = conn, .tgid = tgid};
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct conn_key key = {.conn = conn, .tgid = task->tgid};
 	struct conn_state fresh = {
 		.generation = __sync_fetch_and_add(&generations, 1) + 1,
-		.incarnation = current_incarnation(),
+		.incarnation = incarnation_of(task),
 	};
 	__u8 one = 1;
 
-	bpf_map_update_elem(&speakers, &tgid, &one, BPF_ANY);
+	bpf_map_update_elem(&speakers, &key.tgid, &one, BPF_ANY);
 	bpf_map_update_elem(&conns, &key, &fresh, BPF_ANY);
 	return bpf_map_lookup_elem(&conns, &key);
 }
@@ -237,12 +233,11 @@ struct moved_bytes {
 };
 
 /* `len` > 0 bytes moved on a connection: counts them and, as its verdict says, copies them. */
-static __always_inline void moved(const struct moved_bytes *m)
+static __always_inline void moved(struct task_struct *task, const struct moved_bytes *m)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	__u8 direction = TLS_COOKIE_DIRECTION(m->cookie) & 1;
 	struct tls_site_count *site = site_of(m->cookie);
-	struct conn_state *conn = conn_find(pid_tgid >> 32, m->conn);
+	struct conn_state *conn = conn_find(task, m->conn);
 	struct cutting cut = {};
 	__u32 copy;
 
@@ -251,7 +246,7 @@ static __always_inline void moved(const struct moved_bytes *m)
 		site->bytes += m->len;
 	}
 	if (!conn)
-		conn = conn_create(pid_tgid >> 32, m->conn);
+		conn = conn_create(m->conn);
 	if (!conn) {
 		drop(TLS_DROP_STATE_FULL, m->len);
 		return;
@@ -268,8 +263,8 @@ static __always_inline void moved(const struct moved_bytes *m)
 	cut.head.end_ns = bpf_ktime_get_ns();
 	cut.head.conn = m->conn;
 	cut.head.generation = conn->generation;
-	cut.head.tgid = pid_tgid >> 32;
-	cut.head.tid = pid_tgid;
+	cut.head.tgid = task->tgid;
+	cut.head.tid = task->pid;
 	cut.head.kind = TLS_EVENT_DATA;
 	cut.head.direction = direction;
 	cut.head.library = TLS_COOKIE_LIBRARY(m->cookie);
@@ -283,11 +278,10 @@ static __always_inline void moved(const struct moved_bytes *m)
 }
 
 /* The TLS object goes away: its address may be reused by the next connection. */
-static __always_inline void conn_close(__u64 conn)
+static __always_inline void conn_close(struct task_struct *task, __u64 conn)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct conn_key key = {.conn = conn, .tgid = pid_tgid >> 32};
-	struct conn_state *state = conn_find(key.tgid, conn);
+	struct conn_key key = {.conn = conn, .tgid = task->tgid};
+	struct conn_state *state = conn_find(task, conn);
 	struct tls_event head = {.kind = TLS_EVENT_CLOSE, .conn = conn};
 
 	if (!state)
@@ -295,7 +289,7 @@ static __always_inline void conn_close(__u64 conn)
 	head.generation = state->generation;
 	head.begin_ns = head.end_ns = bpf_ktime_get_ns();
 	head.tgid = key.tgid;
-	head.tid = pid_tgid;
+	head.tid = task->pid;
 	bpf_map_delete_elem(&conns, &key);
 	emit(&head, 0);
 }

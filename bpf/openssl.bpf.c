@@ -36,36 +36,36 @@ static __always_inline void read_arguments(struct pt_regs *ctx, __u8 shape, stru
 }
 
 /* True when the return is wanted: a frame has been pushed. */
-static __always_inline bool enter(struct pt_regs *ctx, __u64 cookie)
+static __always_inline bool enter(struct pt_regs *ctx, struct task_struct *task, __u64 cookie)
 {
 	__u8 shape = TLS_COOKIE_SHAPE(cookie);
 	__u64 address = PT_REGS_PARM1(ctx);
-	__u32 tgid = current_tgid();
 	struct tls_site_count *site;
 	struct conn_state *conn;
 	struct frame *frame;
 
-	if (!observed(tgid))
+	if (!observed(task->tgid))
 		return false;
 	site = site_of(cookie);
 	if (site)
 		site->hits++;
 	if (shape == TLS_CALL_FREE) {
-		conn_close(address);
+		conn_close(task, address);
 		return false;
 	}
 	if (shape == TLS_CALL_GNUTLS_RECV && (__u8)PT_REGS_PARM2(ctx) != 0x17)
 		return false; /* not application data */
-	conn = conn_find(tgid, address);
+	conn = conn_find(task, address);
 	if (conn && conn->verdict == TLS_VERDICT_IGNORE)
 		return false;
-	frame = frame_push(PT_REGS_SP(ctx));
+	frame = frame_push(task, PT_REGS_SP(ctx));
 	if (!frame) {
 		drop(TLS_DROP_STATE_FULL, 0);
 		return false;
 	}
 	frame->sp = PT_REGS_SP(ctx);
 	frame->conn = address;
+	frame->cookie = cookie;
 	frame->begin_ns = bpf_ktime_get_ns();
 	read_arguments(ctx, shape, frame);
 	return true;
@@ -86,10 +86,10 @@ static __always_inline __u64 result(struct pt_regs *ctx, __u8 shape, const struc
 	return done;
 }
 
-static __always_inline void leave(struct pt_regs *ctx, __u64 cookie)
+static __always_inline void leave(struct pt_regs *ctx, struct task_struct *task)
 {
-	struct frame *frame = frame_of_return(ctx);
-	struct moved_bytes m = {.cookie = cookie};
+	struct frame *frame = frame_of_return(task, ctx);
+	struct moved_bytes m = {};
 	struct tls_site_count *site;
 	__u64 done;
 
@@ -100,12 +100,12 @@ static __always_inline void leave(struct pt_regs *ctx, __u64 cookie)
 	frame->sp = 0;
 	if (frame->conn == 0)
 		return;
-	done = result(ctx, TLS_COOKIE_SHAPE(cookie), frame);
+	done = result(ctx, TLS_COOKIE_SHAPE(frame->cookie), frame);
 	if (done == 0)
 		return;
 	if (done > frame->len || done > 0xffffffff) {
 		drop(TLS_DROP_WRONG_SITE, 0);
-		site = site_of(cookie);
+		site = site_of(frame->cookie);
 		if (site)
 			site->refused++;
 		return;
@@ -113,31 +113,33 @@ static __always_inline void leave(struct pt_regs *ctx, __u64 cookie)
 	m.conn = frame->conn;
 	m.from = frame->buffer;
 	m.begin_ns = frame->begin_ns;
+	m.cookie = frame->cookie;
 	m.len = done;
-	moved(&m);
+	moved(task, &m);
 }
 
 /* One program for entry and return; 1 from the entry declines the return. Kernel 6.13. */
 SEC("uprobe")
 int call_session(struct pt_regs *ctx)
 {
-	__u64 cookie = bpf_get_attach_cookie(ctx);
+	struct task_struct *task = bpf_get_current_task_btf();
 
 	if (!bpf_session_is_return())
-		return !enter(ctx, cookie);
-	leave(ctx, cookie);
+		return !enter(ctx, task, bpf_get_attach_cookie(ctx));
+	leave(ctx, task);
 	return 0;
 }
 
 /* Without sessions a return cannot be declined: a muted frame lets it pass. */
 static __always_inline int enter_or_mute(struct pt_regs *ctx)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 	struct frame *frame;
 
-	if (enter(ctx, cookie) || TLS_COOKIE_SHAPE(cookie) == TLS_CALL_FREE)
+	if (enter(ctx, task, cookie) || TLS_COOKIE_SHAPE(cookie) == TLS_CALL_FREE)
 		return 0;
-	frame = frame_push(PT_REGS_SP(ctx));
+	frame = frame_push(task, PT_REGS_SP(ctx));
 	if (frame) {
 		frame->sp = PT_REGS_SP(ctx);
 		frame->conn = 0;
@@ -155,7 +157,7 @@ int call_multi_enter(struct pt_regs *ctx)
 SEC("uretprobe")
 int call_multi_leave(struct pt_regs *ctx)
 {
-	leave(ctx, bpf_get_attach_cookie(ctx));
+	leave(ctx, bpf_get_current_task_btf());
 	return 0;
 }
 
@@ -169,7 +171,7 @@ int call_perf_enter(struct pt_regs *ctx)
 SEC("uretprobe")
 int call_perf_leave(struct pt_regs *ctx)
 {
-	leave(ctx, bpf_get_attach_cookie(ctx));
+	leave(ctx, bpf_get_current_task_btf());
 	return 0;
 }
 

@@ -68,7 +68,7 @@ int set_verdict(struct tls_set_verdict *want)
 SEC("syscall")
 int set_own_tgid(void *unused)
 {
-	own_tgid = current_tgid();
+	own_tgid = bpf_get_current_pid_tgid() >> 32;
 	return 0;
 }
 

@@ -55,7 +55,7 @@ struct Seen {
   std::string bytes;
 };
 
-// A kernel source on libssl that collects. Fails the test with a clear message when it cannot be.
+// A kernel source on libssl that collects. Throws with a clear message when it cannot be.
 class Tap {
  public:
   explicit Tap(const KernelOptions& options = {}, const ProbePlan& plan = exported_plan());
