@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "parsers/assembly/call_fold_state.h"
+#include "parsers/assembly/error_body.h"
+#include "parsers/assembly/secrets.h"
+#include "parsers/assembly/vendor_headers.h"
+
+namespace llmtap {
+namespace {
+
+// How often the text of a record is weighed against its limit.
+constexpr std::size_t kWeighEvery = std::size_t{1} << 20;
+// Scratch that one large event has blown up is given back.
+constexpr std::size_t kKeepScratch = std::size_t{4} << 20;
+
+void cut_text(std::string& text, std::size_t size) {
+  // Not inside a UTF-8 sequence: continuation bytes are 10xxxxxx.
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+  text.resize(size);
+}
+
+}  // namespace
+
+bool may_be_json(std::string_view data) {
+  const auto first = data.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (data[first] == '{' || data[first] == '[');
+}
+
+std::size_t trim_text(std::vector<Message>& messages, std::size_t limit, bool& cut) {
+  std::size_t total = 0;
+  for (auto& message : messages) {
+    for (auto& part : message.parts) {
+      for (std::string* text : {&part.text, &part.arguments, &part.raw}) {
+        if (total + text->size() > limit) {
+          cut_text(*text, text == &part.raw ? 0 : limit - total);  // half a JSON value is none
+          cut = true;
+        }
+        total += text->size();
+      }
+    }
+  }
+  return total;
+}
+
+void CallFold::State::response(ResponseHead&& head, Stamp stamp) {
+  last_seen_ = std::max(last_seen_, stamp.end_ns);
+  if (!decided_ && !socket_) {
+    early_head_ = std::make_unique<ResponseHead>(std::move(head));
+    early_stamp_ = stamp;
+    return;
+  }
+  if (socket_ && !decided_) decide(stamp.end_ns, true);
+  start_response(std::move(head), stamp);
+}
+
+void CallFold::State::replay_early() {
+  if (!early_head_) return;
+  const auto head = std::exchange(early_head_, nullptr);
+  start_response(std::move(*head), early_stamp_);
+  for (const auto& part : std::exchange(early_, {})) {
+    if (part.kind == Early::Kind::kBytes) response_body(part.bytes, part.stamp);
+    if (part.kind == Early::Kind::kGap) gap(Side::kResponse, 0);
+    if (part.kind == Early::Kind::kFinish) {
+      finish_response(arrival(Side::kResponse, part.stamp), true);
+    }
+  }
+  early_bytes_ = 0;
+}
+
+void CallFold::State::start_response(ResponseHead&& head, Stamp stamp) {
+  if (!parser_) return;
+  const TimeNs ts_ns = arrival(Side::kResponse, stamp);
+  for (CallRecord* call : {&call_, blank_.get()}) {
+    if (call == nullptr) continue;
+    if (head.status != 0) call->http_status = head.status;
+    call->partial = call->partial || head.partial;
+    call->request_id = read_request_id(head.headers);
+    call->rate_limits = read_rate_limits(head.headers, ts_ns);
+    call->retry_after_s = read_retry_after(head.headers, ts_ns);
+    call->response_headers = without_secrets(head.headers);
+  }
+  call_.timing.response_start = ts_ns;
+  parser_->response(head, call_);
+  if (head.status == 101) return;
+  bad_status_ = head.status >= 400;
+  if (bad_status_) response_headers_ = head.headers;
+  coding_ = ContentCoding(head.headers);
+  decoder_ = make_body_decoder(head.headers,
+                               {context_.limits.response_body, context_.limits.event});
+}
+
+void CallFold::State::response_body(std::string_view bytes, Stamp stamp) {
+  if (!decoder_) return;
+  const TimeNs ts_ns = arrival(Side::kResponse, stamp);
+  const bool decoded = coding_.feed(
+      bytes, [&](std::string_view part) { decoder_->feed(part, ts_ns, *this); });
+  if (!decoded) {
+    loss(LossReason::kBadCoding, bytes.size());
+    if (!coding_lost_) decoder_->gap(0);
+    coding_lost_ = true;
+  }
+}
+
+void CallFold::State::finish_response(TimeNs ts_ns, bool complete) {
+  if (!decoder_) return;
+  if (complete && !coding_lost_ && !coding_.ended()) loss(LossReason::kBadCoding, 0);
+  decoder_->finish(ts_ns, complete && coding_.ended(), *this);
+  decoder_.reset();
+  coding_ = ContentCoding{};
+}
+
+void CallFold::State::event(const BodyEvent& event) {
+  if (done_) return;
+  Json json;
+  if (may_be_json(event.data)) json = context_.json.parse(event.data);
+  if (decoder_ && decoder_->streamed()) call_.streamed = true;
+  if (event.after_gap) call_.partial = true;
+  const bool had_token = call_.timing.first_token.has_value();
+  if (bad_status_ && !call_.error) call_.error = read_error(response_headers_, event.data, json);
+  const auto shared = bad_status_ ? call_.error : std::nullopt;
+  if (parser_->event(event, json, call_) == Step::kCallDone) done_ = true;
+  if (shared) complete_error(*shared);
+  if (!had_token) saw_token();
+  weigh(event.data.size());
+  if (event.data.size() > kKeepScratch) context_.json = JsonDocument{};
+}
+
+void CallFold::State::saw_token() {
+  if (call_.timing.first_token && generates(call_.operation)) context_.sink.progress(call_);
+}
+
+// A parser may refine the error; what it leaves empty stays as the shared shapes say.
+void CallFold::State::complete_error(const CallError& shared) {
+  if (!call_.error) call_.error.emplace();
+  auto& error = *call_.error;
+  if (error.type.empty()) error.type = shared.type;
+  if (error.code.empty()) error.code = shared.code;
+  if (error.message.empty()) error.message = shared.message;
+  if (error.body.empty()) error.body = shared.body;
+}
+
+// A record keeps a bounded text however long the stream runs.
+void CallFold::State::weigh(std::size_t bytes) {
+  content_bytes_ += bytes;
+  unweighed_ += bytes;
+  if (unweighed_ < kWeighEvery) return;
+  unweighed_ = 0;
+  bool cut = false;
+  content_bytes_ = trim_text(call_.output, context_.limits.record_text, cut);
+  if (cut) loss(LossReason::kContentLimit, 0);
+}
+
+}  // namespace llmtap
