@@ -1,36 +1,145 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel side captures of real calls to the real libssl, byte by byte.
 #include <catch2/catch.hpp>
+#include <string>
 
 #include "tests/bpf/subject.h"
 
 namespace llmtap::test {
+namespace {
 
-TEST_CASE("capture: bytes of both ends, exactly", "[bpf]") {
-  const auto mode = GENERATE(AttachMode::kSession, AttachMode::kMulti, AttachMode::kPerf);
-  CAPTURE(name(mode));
+constexpr int kSizes[] = {1,    2,    255,  256,  257,  511,  512,   513,   1024,  1025,
+                          2048, 2049, 4096, 4097, 8192, 8193, 12345, 16383, 16384, 1};
+constexpr std::int64_t kTotal = [] {
+  std::int64_t total = 0;
+  for (const int n : kSizes) total += n;
+  return total;
+}();
+
+std::string all_sizes() {
+  std::string command = "sizes";
+  for (const int n : kSizes) command += " " + std::to_string(n);
+  return command;
+}
+
+KernelOptions in_mode(AttachMode mode) {
   KernelOptions options;
   options.mode = mode;
-  Tap tap(options);
+  return options;
+}
+
+void check_both_ends(Tap& tap) {
   Subject subject;
   const auto [client, server] = subject.connect();
-  std::string sizes = "sizes";
-  std::int64_t total = 0;
-  for (const int n : {1, 2, 255, 256, 257, 511, 512, 513, 1024, 1025, 2048, 2049, 4096, 4097, 8192,
-                      8193, 12345, 16383, 16384, 1}) {
-    sizes += " " + std::to_string(n);
-    total += n;
-  }
-  subject.ask(sizes);
+  subject.ask(all_sizes());
   subject.ask("reply 300");
   subject.ask("ex 1");
-  subject.ask(sizes);
+  subject.ask(all_sizes());
   subject.ask("reply 16384");
   tap.drain();
-  CHECK(contiguous_bytes(tap.stream(client, Direction::kWrite)) == 2 * total);
-  CHECK(contiguous_bytes(tap.stream(server, Direction::kRead)) == 2 * total);
+  CHECK(contiguous_bytes(tap.stream(client, Direction::kWrite)) == 2 * kTotal);
+  CHECK(contiguous_bytes(tap.stream(server, Direction::kRead)) == 2 * kTotal);
   CHECK(contiguous_bytes(tap.stream(server, Direction::kWrite)) == 300 + 16384);
   CHECK(contiguous_bytes(tap.stream(client, Direction::kRead)) == 300 + 16384);
-  CHECK(tap.stream(client, Direction::kWrite).size() == 40);
+  CHECK(tap.stream(client, Direction::kWrite).size() == 2 * std::size(kSizes));
+}
+
+}  // namespace
+
+TEST_CASE("capture: both ends, every size class, plain and _ex", "[bpf]") {
+  const auto mode = GENERATE(AttachMode::kSession, AttachMode::kMulti, AttachMode::kPerf);
+  CAPTURE(name(mode));
+  Tap tap(in_mode(mode));
+  check_both_ends(tap);
+  CHECK(tap.losses() == 0);
+}
+
+TEST_CASE("capture: the function behind SSL_read and SSL_write", "[bpf]") {
+  const auto mode = GENERATE(AttachMode::kSession, AttachMode::kMulti, AttachMode::kPerf);
+  CAPTURE(name(mode));
+  const ProbePlan plan = inner_plan();
+  if (plan.sites.empty()) {
+    WARN("not checked: " << plan.reason);
+    return;
+  }
+  Tap tap(in_mode(mode), plan);
+  check_both_ends(tap);
+  CHECK(tap.losses() == 0);
+}
+
+TEST_CASE("capture: one write of 8 MiB arrives whole", "[bpf]") {
+  Tap tap;
+  Subject subject;
+  const auto [client, server] = subject.connect();
+  subject.ask("write 8388608");
+  tap.drain();
+  const auto written = tap.stream(client, Direction::kWrite);
+  CHECK(contiguous_bytes(written) == 8388608);
+  CHECK(contiguous_bytes(tap.stream(server, Direction::kRead)) == 8388608);
+  REQUIRE(written.size() == 8388608 / TLS_PIECE_BYTES);
+  CHECK(written.front().chunk.begin_ns == written.back().chunk.begin_ns);
+  CHECK(written.front().chunk.begin_ns < written.front().chunk.end_ns);
+  CHECK(tap.losses() == 0);
+}
+
+TEST_CASE("capture: a repeated write counts once", "[bpf]") {
+  Tap tap;
+  Subject subject;
+  const std::string answer = subject.ask("retry 16000");  // TRIES WRITER READER
+  std::size_t used = 0;
+  CHECK(std::stoi(answer, &used) > 1);
+  const auto writer = std::stoull(answer.substr(used), nullptr, 16);
+  tap.drain();
+  CHECK(contiguous_bytes(tap.stream(writer, Direction::kWrite)) == 16000);
+}
+
+TEST_CASE("capture: a call within a call", "[bpf]") {
+  const auto mode = GENERATE(AttachMode::kSession, AttachMode::kMulti);
+  CAPTURE(name(mode));
+  Tap tap(in_mode(mode));
+  Subject subject;
+  subject.connect();
+  const auto [inner, outer] = subject.connect("nested 5000");
+  tap.drain();
+  CHECK(contiguous_bytes(tap.stream(inner, Direction::kWrite)) == 5000);
+  const auto carried = tap.stream(outer, Direction::kWrite);
+  std::uint64_t bytes = 0;
+  for (const auto& one : carried) bytes += one.bytes.size();
+  CHECK(bytes > 5000);  // the inner connection's records
+  CHECK(tap.losses() == 0);
+}
+
+TEST_CASE("capture: the same address is another connection after SSL_free", "[bpf]") {
+  Tap tap;
+  Subject subject;
+  const auto [first, first_server] = subject.connect();
+  subject.ask("write 1000");
+  subject.ask("free");
+  const auto [second, second_server] = subject.connect();
+  subject.ask("write 700");
+  tap.drain();
+  REQUIRE(first == second);  // malloc hands it out again
+  const auto written = tap.stream(first, Direction::kWrite);
+  REQUIRE(written.size() == 2);
+  CHECK(written[0].chunk.conn.generation != written[1].chunk.conn.generation);
+  CHECK(written[1].chunk.offset == 0);
+  CHECK(tap.count(ChunkKind::kClose) == 2);
+}
+
+TEST_CASE("capture: times are Unix times around the call", "[bpf]") {
+  Tap tap;
+  Subject subject;
+  const auto client = subject.connect().first;
+  const TimeNs before = unix_now();
+  subject.ask("write 100");
+  const TimeNs after = unix_now();
+  tap.drain();
+  const auto written = tap.stream(client, Direction::kWrite);
+  REQUIRE(written.size() == 1);
+  CHECK(written[0].chunk.begin_ns >= before);
+  CHECK(written[0].chunk.begin_ns < written[0].chunk.end_ns);
+  CHECK(written[0].chunk.end_ns <= after);
 }
 
 }  // namespace llmtap::test

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "userspace/base/clock.h"
+
 namespace llmtap::test {
 namespace {
 
@@ -171,6 +173,15 @@ std::size_t Tap::count(ChunkKind kind) const {
   for (const auto& one : seen_) n += one.chunk.kind == kind;
   return n;
 }
+
+std::uint64_t Tap::losses() const {
+  const LossLedger ledger = source_->losses();
+  std::uint64_t times = 0;
+  for (std::size_t i = 0; i < kLossReasons; ++i) times += ledger.times(static_cast<LossReason>(i));
+  return times;
+}
+
+TimeNs unix_now() { return unix_ns(); }
 
 std::int64_t contiguous_bytes(const std::vector<Seen>& stream) {
   std::uint64_t at = 0;

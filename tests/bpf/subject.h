@@ -70,12 +70,16 @@ class Tap {
   // The data of one direction of one connection (any generation), in order of arrival.
   std::vector<Seen> stream(std::uint64_t conn, Direction direction) const;
   std::size_t count(ChunkKind kind) const;
+  // Everything that the kernel counted as lost, for whatever reason.
+  std::uint64_t losses() const;
 
  private:
   std::unique_ptr<KernelSource> source_;
   AttachmentId attachment_ = 0;
   std::vector<Seen> seen_;
 };
+
+TimeNs unix_now();
 
 // Bytes of a stream that arrived: in order, without a gap, each as pattern() has it. Or -1.
 std::int64_t contiguous_bytes(const std::vector<Seen>& stream);
