@@ -13,6 +13,9 @@ extern const Provider kOpenAiChat;
 extern const Provider kOpenAiCompletions;
 extern const Provider kOpenAiEmbeddings;
 extern const Provider kOpenAiResponses;
+extern const Provider kBedrockConverse;
+extern const Provider kBedrockInvoke;
+extern const Provider kBedrockAgent;
 extern const Provider kGemini;
 extern const Provider kGeminiEmbeddings;
 extern const Provider kGeminiInteractions;
@@ -23,6 +26,9 @@ namespace {
 
 // Match order: specific paths and hosts before general ones.
 const std::initializer_list<const Provider*> kProviders = {
+    &kBedrockConverse,
+    &kBedrockInvoke,
+    &kBedrockAgent,
     &kGemini,
     &kGeminiEmbeddings,
     &kGeminiInteractions,

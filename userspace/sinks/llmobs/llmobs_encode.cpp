@@ -114,7 +114,9 @@ std::string event_json(const Value& event) {
 Value encode_event(const CallRecord& call, const EncodeOptions& options) {
   const Shape& shape = shape_for(call);
   const bool error = failed(call);
-  const std::string_view kind = proxy_hop(call) ? "workflow" : span_kind(call.operation);
+  const std::string_view kind = proxy_hop(call)         ? "workflow"
+                                : shape.kind != nullptr ? shape.kind(call)
+                                                        : span_kind(call.operation);
   const TraceIds ids = join_trace(call);
   const std::string session = !ids.session_id.empty() ? ids.session_id : call.session_id;
 
@@ -131,7 +133,7 @@ Value encode_event(const CallRecord& call, const EncodeOptions& options) {
                  {"tags", tags(call, shape, ids, error, options)},
                  {"_dd", dd_block(ids, options)}};
   if (!session.empty()) event["session_id"] = session;
-  limit_depth(event, 0);
+  limit_depth(event["meta"], 0);
   if (event_json(event).size() >= options.event_bytes) {
     auto& io = event["meta"];
     if (io.contains("input")) io["input"] = {{"value", kDropped}};

@@ -29,6 +29,7 @@ struct Shape {
   Value (*metrics)(const CallRecord&);   // token counts of a call that did not fail
   std::string_view error_prefix;         // module of the exception classes: "openai."
   std::string_view empty_role;           // role of the one empty message of a failed llm call
+  std::string_view (*kind)(const CallRecord&) = nullptr;  // null: span_kind() of the operation
 };
 
 // One table for all: by dialect, then by provider. Never fails: unknown dialects get the general
@@ -39,6 +40,8 @@ extern const Shape kOpenAiShape;
 extern const Shape kAnthropicShape;
 extern const Shape kResponsesShape;
 extern const Shape kGoogleShape;
+extern const Shape kBedrockShape;
+extern const Shape kBedrockAgentShape;
 extern const Shape kVertexShape;
 extern const Shape kGeneralShape;  // vendors for which the SDK has no integration
 

@@ -17,6 +17,8 @@ constexpr Row kRows[] = {
     {"openai_realtime", "", &kResponsesShape},
     {"openai_", "", &kOpenAiShape},
     {"anthropic_", "", &kAnthropicShape},
+    {"bedrock_agent", "", &kBedrockAgentShape},
+    {"bedrock_", "", &kBedrockShape},
     {"gemini_interactions", "", &kGeneralShape},
     {"gemini", "", &kGoogleShape},
     {"vertex_predict", "", &kGoogleShape},
