@@ -34,7 +34,7 @@ std::string provider(const CallRecord& call) {
 std::string result_text(const Part& part) {
   if (part.raw.empty()) return part.text;
   const auto content = Value::parse(part.raw, nullptr, false);
-  if (!content.is_array()) return python_json(part.raw);
+  if (!content.is_array()) return python_json(content.dump());  // keys sorted
   std::string joined;
   for (const auto& block : content) {
     std::string piece;

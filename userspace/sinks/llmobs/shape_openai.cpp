@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "userspace/sinks/llmobs/estimate.h"
 #include "userspace/sinks/llmobs/react.h"
 
 namespace llmtap::llmobs {
@@ -87,34 +88,55 @@ Value input_message(const Message& wire) {
 }
 
 Value chat_output(const CallRecord& call) {
+  const bool chat = call.operation == Operation::kChat;
   Value list = Value::array();
   for (const auto& wire : call.output) {
     std::string reasoning;
     for (const auto& part : wire.parts) {
-      if (part.kind == PartKind::kReasoning) reasoning += part.text;
+      // The SDK knows this spelling only; `reasoning` of other vendors it leaves out.
+      if (part.kind == PartKind::kReasoning && part.wire_type == "reasoning_content") {
+        reasoning += part.text;
+      }
     }
     if (!reasoning.empty()) list.push_back(message("reasoning", reasoning));
     std::string text = openai_text(wire);
-    if (call.streamed) text = trimmed(text);
-    Value shaped = message(wire.role, text);
+    if (call.streamed && chat) text = trimmed(text);
+    Value shaped = message(chat && wire.role.empty() ? "assistant" : wire.role, text);
     if (auto calls = tool_calls(wire); !calls.empty()) shaped["tool_calls"] = std::move(calls);
     fold_react(shaped, /*empty_content=*/false);
     list.push_back(std::move(shaped));
   }
-  if (list.empty()) list.push_back(message("", ""));
+  // An answer without choices stays empty; no answer at all is one empty message.
+  if (list.empty() && call.response_id.empty()) list.push_back(message("", ""));
   return {{"messages", std::move(list)}};
+}
+
+// What the caller asked for: the official SDKs ask for base64 on their own and decode it (D3).
+Value encoding_format(const CallRecord& call) {
+  const auto asked = param(call, "encoding_format");
+  if (!asked || asked->is_null()) return "float";
+  return *asked == "base64" && call.sdk.name == "openai" ? Value("float") : *asked;
 }
 
 Value input(const CallRecord& call) {
   if (call.operation == Operation::kEmbeddings) return embedding_input(call);
   Value list = Value::array();
   for (const auto& wire : call.input) list.push_back(input_message(wire));
+  if (list.empty() && call.operation == Operation::kTextCompletion) {
+    list.push_back(message("", ""));
+  }
   if (span_kind(call.operation) != "llm") return {{"value", list.dump()}};
   return {{"messages", std::move(list)}};
 }
 
 Value output(const CallRecord& call) {
-  if (call.operation == Operation::kEmbeddings) return embedding_output(call);
+  if (call.operation == Operation::kEmbeddings) {
+    // The size is told of float lists only.
+    CallRecord sized = {};
+    sized.embedding_count = call.embedding_count;
+    if (encoding_format(call) == "float") sized.embedding_size = call.embedding_size;
+    return embedding_output(sized);
+  }
   Value shaped = chat_output(call);
   if (span_kind(call.operation) != "llm") return {{"value", shaped["messages"].dump()}};
   return shaped;
@@ -154,14 +176,8 @@ Value metadata(const CallRecord& call) {
                                 "frequency_penalty", "logit_bias", "logprobs", "max_tokens", "n",
                                 "presence_penalty", "seed", "stop", "stream_options", "suffix"});
     case Operation::kEmbeddings: {
-      Value picked = pick_params(call, {"encoding_format", "dimensions"});
-      if (!picked.contains("encoding_format") || picked["encoding_format"].is_null()) {
-        picked["encoding_format"] = "float";
-      }
-      // The official SDKs ask for base64 on their own and decode it (D3).
-      if (picked["encoding_format"] == "base64" && call.sdk.name == "openai") {
-        picked["encoding_format"] = "float";
-      }
+      Value picked = pick_params(call, {"dimensions"});
+      picked["encoding_format"] = encoding_format(call);
       return picked;
     }
     default: {
@@ -174,6 +190,11 @@ Value metadata(const CallRecord& call) {
 
 Value metrics(const CallRecord& call) {
   Value metrics = usage_metrics(call);
+  if (const auto estimate = estimate_tokens(call)) {
+    metrics["input_tokens"] = estimate->input;
+    metrics["output_tokens"] = estimate->output;
+    metrics["total_tokens"] = estimate->input + estimate->output;
+  }
   if (call.operation == Operation::kEmbeddings && metrics.contains("input_tokens") &&
       !metrics.contains("output_tokens")) {
     metrics["output_tokens"] = 0;
@@ -223,7 +244,8 @@ std::string openai_text(const Message& wire) {
       case PartKind::kVideo:
       case PartKind::kFile:
       case PartKind::kOther:
-        if (part.wire_type != "message.refusal") append("[" + part.wire_type + "]");
+        // A refusal beside the content (no wire type) is not part of it.
+        if (!part.wire_type.empty()) append("[" + part.wire_type + "]");
         break;
       case PartKind::kReasoning:
       case PartKind::kToolCall:

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "userspace/sinks/llmobs/error_map.h"
+#include "userspace/sinks/llmobs/estimate.h"
 
 namespace llmtap::llmobs {
 namespace {
@@ -66,7 +67,9 @@ Value tags(const CallRecord& call, const Shape& shape, const TraceIds& ids, bool
   }
   // llmtap's own (D2, D8, D13, D14): honest about where the span comes from.
   tags["instrumentation"] = "ebpf";
-  if (call.usage.source == Usage::Source::kEstimated) tags["token_source"] = "estimated";
+  const bool estimated = call.usage.source == Usage::Source::kEstimated ||
+                         (shape.integration == "openai" && !error && estimate_tokens(call));
+  if (estimated) tags["token_source"] = "estimated";
   if (call.sdk.retry_count.value_or(0) > 0) {
     tags["retry_attempt"] = std::to_string(*call.sdk.retry_count);
   }
