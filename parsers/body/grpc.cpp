@@ -27,7 +27,8 @@ class GrpcDecoder final : public BodyDecoder {
     while (!bytes.empty()) {
       if (dead_ || discard_ > 0) {
         bytes.remove_prefix(drop(bytes.size(), sink));
-      } else if (buffer_.empty() && bytes.size() >= kPrefix && bytes.size() >= total(bytes)) {
+      } else if (buffer_.empty() && bytes.size() >= kPrefix &&
+                 bytes.size() >= total(bytes) && total(bytes) <= limit_) {
         const auto size = static_cast<std::size_t>(total(bytes));
         message(bytes.substr(0, size), ts_ns, sink);
         bytes.remove_prefix(size);

@@ -194,12 +194,13 @@ class MultipartDecoder final : public BodyDecoder {
 
   bool head(BodySink& sink) {
     const auto end = buffer_.find("\r\n\r\n", scanned_);
+    if (std::min(end, buffer_.size()) - at_ > kMaxHead) {
+      sink.loss(LossReason::kMalformedBody, kMaxHead);
+      state_ = State::kPreamble;
+      scanned_ = at_;
+      return true;
+    }
     if (end == std::string::npos) {
-      if (buffer_.size() - at_ > kMaxHead) {
-        sink.loss(LossReason::kMalformedBody, buffer_.size() - at_);
-        state_ = State::kPreamble;
-        return true;
-      }
       scanned_ = std::max(at_, buffer_.size() - std::min<std::size_t>(buffer_.size(), 3));
       return false;
     }

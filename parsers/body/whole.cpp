@@ -2,6 +2,7 @@
 //
 // A body that is one event, and a body that is none: media are counted, not kept.
 // Resync: none. A body with a hole is dropped; nothing can be read out of half a JSON value.
+#include <algorithm>
 #include <string>
 
 #include "parsers/body/decoders.h"
@@ -18,19 +19,24 @@ class WholeDecoder final : public BodyDecoder {
       inner_->feed(bytes, ts_ns, sink);
       return;
     }
-    if (dropping_ || bytes_.size() + bytes.size() > limits_.whole) {
-      sink.loss(dropping_ ? reason_ : LossReason::kBodyLimit, bytes_.size() + bytes.size());
-      if (!dropping_) reason_ = LossReason::kBodyLimit;
-      dropping_ = true;
-      clear_buffer(bytes_);
+    if (dropping_) {
+      sink.loss(reason_, bytes.size());
       return;
     }
-    bytes_.append(bytes);
+    const std::size_t room = limits_.whole - bytes_.size();
+    bytes_.append(bytes.substr(0, room));
+    bytes.remove_prefix(std::min(room, bytes.size()));
     if (lines_ && several_values()) {
-      inner_ = make_ndjson({limits_.whole, limits_.event});
+      inner_ = make_ndjson(limits_);
       std::string held;
       held.swap(bytes_);
       inner_->feed(held, ts_ns, sink);
+      inner_->feed(bytes, ts_ns, sink);
+    } else if (!bytes.empty()) {
+      sink.loss(LossReason::kBodyLimit, bytes_.size() + bytes.size());
+      reason_ = LossReason::kBodyLimit;
+      dropping_ = true;
+      clear_buffer(bytes_);
     }
   }
 

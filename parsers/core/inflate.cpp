@@ -59,6 +59,7 @@ class ZlibInflater final : public Inflater {
     close();
     meter_.reset();
     status_ = InflateStatus::kMore;
+    closed_ = false;
     held_ = 0;
   }
 
@@ -122,12 +123,13 @@ class ZlibInflater final : public Inflater {
   }
 
   // RFC 1952 2.2: a gzip file is a series of members. A raw deflate stream of a WebSocket may end
-  // with a final block and go on with the next message (RFC 7692 7.2.3.4).
+  // with a final block and go on, window kept, with the next message (RFC 7692 7.2.3.4).
   bool again(std::string_view input) {
-    if (input.empty()) return false;
-    const bool member = coding_ == Coding::kGzip && input.front() == '\x1f';
-    if (!member && coding_ != Coding::kRawDeflate) return false;
-    if (inflateReset(&stream_) != Z_OK) return false;
+    if (input.empty() || closed_) return false;
+    const bool raw = coding_ == Coding::kRawDeflate;
+    closed_ = !raw && (coding_ != Coding::kGzip || input.front() != '\x1f');
+    if (closed_) return false;
+    if ((raw ? inflateResetKeep(&stream_) : inflateReset(&stream_)) != Z_OK) return false;
     status_ = InflateStatus::kMore;
     return true;
   }
@@ -136,6 +138,7 @@ class ZlibInflater final : public Inflater {
   Meter meter_;
   z_stream stream_{};
   bool open_ = false;
+  bool closed_ = false;  // something else follows the stream's end
   InflateStatus status_ = InflateStatus::kMore;
   std::array<char, 2> head_{};
   std::size_t held_ = 0;
@@ -202,10 +205,10 @@ class ZstdInflater final : public Inflater {
         if (!meter_.gives(out.pos)) return status_ = InflateStatus::kBomb;
         output({round.data(), out.pos});
       }
+      if (in.pos == before && out.pos == 0) return status_;
       // 0: a frame is whole; another may follow (RFC 8878 3.1).
       status_ = code == 0 ? InflateStatus::kDone : InflateStatus::kMore;
-      const bool stuck = in.pos == before && out.pos == 0;
-      if ((in.pos == in.size && out.pos < kRound) || stuck) return status_;
+      if (in.pos == in.size && out.pos < kRound) return status_;
     }
   }
 
