@@ -11,6 +11,8 @@
 // beyond them is an entry from before: an unknown field, not an error. Keeping entries longer than
 // the peer does is harmless (it never names them); dropping them early makes fields unknown, never
 // wrong. So neither the peer's table size nor the size of unknown names has to be right.
+// The name of a field outside the static table can stay unknown for long: a peer that goes on
+// naming it by an entry whose name we never saw inserts it that way again.
 #pragma once
 
 #include <cstddef>
@@ -36,8 +38,9 @@ class HpackDecoder {
  public:
   using OnField = std::function<void(const HpackField&)>;
 
-  static constexpr std::uint32_t kDefaultTable = 4096;   // 6.5.2 of RFC 9113
-  static constexpr std::uint32_t kLateTable = 16 * 1024; // size assumed while the peer's is unknown
+  static constexpr std::uint32_t kDefaultTable = 4096;  // 6.5.2 of RFC 9113
+  static constexpr std::uint32_t kLateTable =
+      16 * 1024;                                         // size assumed while the peer's is unknown
   static constexpr std::uint32_t kMaxTable = 64 * 1024;  // held at most, whatever was negotiated
 
   // Decodes one whole header block and applies its insertions. An Error leaves the fields before

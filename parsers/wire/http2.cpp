@@ -192,7 +192,8 @@ void Http2Decoder::control(const FrameHeader& header, std::string_view payload) 
     case FrameType::kGoaway:
       if (side() == Side::kResponse && payload.size() >= 4) goaway(payload);
       return;
-    default: return;
+    default:
+      return;
   }
 }
 

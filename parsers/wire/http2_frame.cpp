@@ -8,14 +8,18 @@ namespace {
 
 std::uint8_t defined_flags(FrameType type) {
   switch (type) {
-    case FrameType::kData: return FrameHeader::kEndStream | FrameHeader::kPadded;
+    case FrameType::kData:
+      return FrameHeader::kEndStream | FrameHeader::kPadded;
     case FrameType::kHeaders:
       return FrameHeader::kEndStream | FrameHeader::kEndHeaders | FrameHeader::kPadded |
              FrameHeader::kPriority;
     case FrameType::kSettings:
-    case FrameType::kPing: return FrameHeader::kAck;
-    case FrameType::kContinuation: return FrameHeader::kEndHeaders;
-    default: return 0;
+    case FrameType::kPing:
+      return FrameHeader::kAck;
+    case FrameType::kContinuation:
+      return FrameHeader::kEndHeaders;
+    default:
+      return 0;
   }
 }
 
@@ -36,17 +40,24 @@ FrameHeader parse_frame_header(std::string_view bytes) {
 
 bool is_valid(const FrameHeader& h) {
   switch (h.type) {
-    case FrameType::kData: return h.stream != 0 && (!h.has(FrameHeader::kPadded) || h.length >= 1);
+    case FrameType::kData:
+      return h.stream != 0 && (!h.has(FrameHeader::kPadded) || h.length >= 1);
     case FrameType::kHeaders:
     case FrameType::kPushPromise:
-    case FrameType::kContinuation: return h.stream != 0;
-    case FrameType::kPriority: return h.stream != 0 && h.length == 5;
-    case FrameType::kRstStream: return h.stream != 0 && h.length == 4;
+    case FrameType::kContinuation:
+      return h.stream != 0;
+    case FrameType::kPriority:
+      return h.stream != 0 && h.length == 5;
+    case FrameType::kRstStream:
+      return h.stream != 0 && h.length == 4;
     case FrameType::kSettings:
       return h.stream == 0 && h.length % 6 == 0 && (!h.has(FrameHeader::kAck) || h.length == 0);
-    case FrameType::kPing: return h.stream == 0 && h.length == 8;
-    case FrameType::kGoaway: return h.stream == 0 && h.length >= 8;
-    case FrameType::kWindowUpdate: return h.length == 4;
+    case FrameType::kPing:
+      return h.stream == 0 && h.length == 8;
+    case FrameType::kGoaway:
+      return h.stream == 0 && h.length >= 8;
+    case FrameType::kWindowUpdate:
+      return h.length == 4;
   }
   return true;  // 5.5: unknown types are ignored
 }

@@ -41,7 +41,7 @@ struct FrameHeader {
 };
 
 inline constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // 3.4
-inline constexpr std::uint32_t kDefaultMaxFrame = 16384;                                // 6.5.2
+inline constexpr std::uint32_t kDefaultMaxFrame = 16384;                               // 6.5.2
 inline constexpr std::uint32_t kLargestMaxFrame = (1U << 24) - 1;
 
 // `bytes` holds at least FrameHeader::kSize bytes. The reserved bit is dropped.

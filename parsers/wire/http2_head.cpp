@@ -62,8 +62,6 @@ RequestHead Http2Head::take_request() {
   return head;
 }
 
-ResponseHead Http2Head::take_response() {
-  return {status_, std::move(headers_), partial_};
-}
+ResponseHead Http2Head::take_response() { return {status_, std::move(headers_), partial_}; }
 
 }  // namespace llmtap

@@ -27,14 +27,21 @@ void FrameReader::feed(std::string_view bytes, FrameEvents& events) {
 
 void FrameReader::step(std::string_view& bytes, FrameEvents& events) {
   switch (state_) {
-    case State::kStart: return start(bytes, events);
-    case State::kHeader: return header(bytes, events);
-    case State::kPadLength: return pad_length(bytes, events);
-    case State::kData: return data(bytes, events);
-    case State::kWhole: return whole(bytes, events);
-    case State::kSkip: return skip(bytes, events);
+    case State::kStart:
+      return start(bytes, events);
+    case State::kHeader:
+      return header(bytes, events);
+    case State::kPadLength:
+      return pad_length(bytes, events);
+    case State::kData:
+      return data(bytes, events);
+    case State::kWhole:
+      return whole(bytes, events);
+    case State::kSkip:
+      return skip(bytes, events);
     case State::kSearch:
-    case State::kDead: return;
+    case State::kDead:
+      return;
   }
 }
 
@@ -75,8 +82,7 @@ void FrameReader::header(std::string_view& bytes, FrameEvents& events) {
 
 // 4.2 and 6.10. When the other side's SETTINGS may have been missed, DATA may be of any size.
 bool FrameReader::acceptable(const FrameHeader& h) const {
-  const std::uint32_t limit =
-      !exact_ && h.type == FrameType::kData ? kLargestMaxFrame : max_frame_;
+  const std::uint32_t limit = !exact_ && h.type == FrameType::kData ? kLargestMaxFrame : max_frame_;
   if (h.length > limit || !is_valid(h)) return false;
   if (!in_block_) return h.type != FrameType::kContinuation;
   return h.type == FrameType::kContinuation && h.stream == block_header_.stream;
@@ -190,8 +196,7 @@ void FrameReader::join_block(std::string_view fragment, bool end, FrameEvents& e
 void FrameReader::payload_lost(FrameEvents& events) {
   buffer_ = std::string();
   state_ = left_ == 0 ? State::kHeader : State::kSkip;
-  const bool headers =
-      frame_.type == FrameType::kHeaders || frame_.type == FrameType::kPushPromise;
+  const bool headers = frame_.type == FrameType::kHeaders || frame_.type == FrameType::kPushPromise;
   if (!headers && frame_.type != FrameType::kContinuation) return events.control(frame_, {});
   if (headers) block_header_ = frame_;
   block_ = std::string();
@@ -217,8 +222,8 @@ void FrameReader::search(std::string_view& bytes, FrameEvents& events) {
 }
 
 void FrameReader::gap(std::uint64_t bytes, FrameEvents& events) {
-  const bool in_payload = state_ == State::kData || state_ == State::kSkip ||
-                          state_ == State::kWhole;
+  const bool in_payload =
+      state_ == State::kData || state_ == State::kSkip || state_ == State::kWhole;
   const std::uint64_t size = bytes == 0 ? std::uint64_t{left_} + pad_ + 1 : bytes;
   if (state_ == State::kDead) return;
   if (!in_payload) return lose_alignment(events);

@@ -49,7 +49,7 @@ class FrameEvents {
 
 class FrameReader {
  public:
-  static constexpr std::size_t kMaxBlock = 256 * 1024;  // a header block; a longer one is lost
+  static constexpr std::size_t kMaxBlock = 256 * 1024;   // a header block; a longer one is lost
   static constexpr std::size_t kMaxControl = 16 * 1024;  // other payloads that are looked into
 
   void feed(std::string_view bytes, FrameEvents& events);
@@ -65,7 +65,14 @@ class FrameReader {
 
  private:
   enum class State : std::uint8_t {
-    kStart, kHeader, kPadLength, kData, kWhole, kSkip, kSearch, kDead
+    kStart,
+    kHeader,
+    kPadLength,
+    kData,
+    kWhole,
+    kSkip,
+    kSearch,
+    kDead
   };
 
   void step(std::string_view& bytes, FrameEvents& events);
@@ -89,10 +96,10 @@ class FrameReader {
 
   State state_ = State::kStart;
   bool exact_ = false;
-  bool in_block_ = false;    // the next frame must be a CONTINUATION of block_header_
-  bool block_lost_ = false;  // and what was joined so far is no use
-  std::uint8_t filled_ = 0;  // bytes in bytes_
-  std::uint8_t unread_ = 0;  // last bytes of bytes_ that a search must look at again
+  bool in_block_ = false;         // the next frame must be a CONTINUATION of block_header_
+  bool block_lost_ = false;       // and what was joined so far is no use
+  std::uint8_t filled_ = 0;       // bytes in bytes_
+  std::uint8_t unread_ = 0;       // last bytes of bytes_ that a search must look at again
   std::array<char, 24> bytes_{};  // a preface or frame header that is not whole yet
   std::uint32_t max_frame_ = kDefaultMaxFrame;
   FrameHeader frame_;

@@ -49,9 +49,7 @@ class MessageInflater {
   void lose();
 
   bool over_limit() const { return over_limit_; }
-  std::size_t memory() const {
-    return history_.capacity() + (inflater_ ? inflater_->memory() : 0);
-  }
+  std::size_t memory() const { return history_.capacity() + (inflater_ ? inflater_->memory() : 0); }
 
  private:
   DeflateTerms terms_;

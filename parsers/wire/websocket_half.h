@@ -63,7 +63,7 @@ class WebSocketHalf {
   StreamId stream_;
   Side side_;
   State state_ = State::kHeader;
-  bool exact_;               // every byte since the handshake was seen
+  bool exact_;  // every byte since the handshake was seen
   bool closed_ = false;
   bool in_message_ = false;  // a data frame was not the last of its message
   bool text_ = true;
@@ -73,8 +73,8 @@ class WebSocketHalf {
   std::uint8_t unread_ = 0;  // how many of them a search must look at again
   std::array<char, WebSocketHeader::kMaxSize> bytes_{};  // a header that is not whole yet
   WebSocketHeader frame_;
-  std::uint64_t left_ = 0;       // payload bytes still to come
-  std::uint64_t wire_size_ = 0;  // of the current message so far
+  std::uint64_t left_ = 0;             // payload bytes still to come
+  std::uint64_t wire_size_ = 0;        // of the current message so far
   std::optional<LossReason> dropped_;  // why the current message cannot be had
   std::string message_;
   std::unique_ptr<MessageInflater> inflater_;

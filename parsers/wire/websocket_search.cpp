@@ -49,7 +49,8 @@ bool WebSocketSearch::frame_over() {
 bool WebSocketSearch::try_header(const WebSocketHeader& header) {
   const bool data = header.opcode == Opcode::kText || header.opcode == Opcode::kBinary;
   const std::uint64_t size = header.size + header.length;
-  if (header.masked != masked_ || size > kMaxSpan || !(header.is_control() || (data && header.fin))) {
+  if (header.masked != masked_ || size > kMaxSpan ||
+      !(header.is_control() || (data && header.fin))) {
     return false;
   }
   const bool plain_text = header.opcode == Opcode::kText && !header.compressed;
@@ -78,13 +79,12 @@ bool WebSocketSearch::begins_json(const WebSocketHeader& header) const {
 
 bool WebSocketSearch::is_json(const Candidate& candidate) const {
   std::string text;
-  append_unmasked(
-      window_.bytes().substr(candidate.payload, candidate.next - candidate.payload), candidate.key,
-      0, text);
+  append_unmasked(window_.bytes().substr(candidate.payload, candidate.next - candidate.payload),
+                  candidate.key, 0, text);
   while (!text.empty() && blank(text.back())) text.pop_back();
   return text.ends_with('}') && std::all_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) >= 0x20 || blank(c);
-  });
+           return static_cast<unsigned char>(c) >= 0x20 || blank(c);
+         });
 }
 
 void WebSocketSearch::resume(std::size_t size) {

@@ -41,7 +41,7 @@ class WebSocketSearch {
     std::size_t start = 0;
     std::size_t next = 0;  // where the header behind its last frame must be
     std::size_t run = 1;
-    bool json = false;     // its first frame may be a JSON object
+    bool json = false;  // its first frame may be a JSON object
     std::array<std::uint8_t, 4> key{};
     std::size_t payload = 0;  // where that frame's payload begins
   };

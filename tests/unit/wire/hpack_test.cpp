@@ -36,9 +36,13 @@ std::string decode(HpackDecoder& decoder, std::string_view block) {
 
 Fields decode_fields(HpackDecoder& decoder, std::string_view block, bool& ok) {
   Fields fields;
-  ok = decoder.decode(block, [&](const HpackField& f) {
-    fields.emplace_back(f.name_known ? f.name : "?", f.value_known ? f.value : "?");
-  }).ok();
+  ok =
+      decoder
+          .decode(block,
+                  [&](const HpackField& f) {
+                    fields.emplace_back(f.name_known ? f.name : "?", f.value_known ? f.value : "?");
+                  })
+          .ok();
   return fields;
 }
 
@@ -67,8 +71,7 @@ class Reference {
       const bool never = random() % 16 == 0;
       nv.push_back({reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
                     reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
-                    value.size(),
-                    static_cast<std::uint8_t>(never ? NGHTTP2_NV_FLAG_NO_INDEX : 0)});
+                    value.size(), static_cast<std::uint8_t>(never ? NGHTTP2_NV_FLAG_NO_INDEX : 0)});
     }
     std::string out(nghttp2_hd_deflate_bound(deflater_, nv.data(), nv.size()), '\0');
     const auto size = nghttp2_hd_deflate_hd(deflater_, reinterpret_cast<std::uint8_t*>(out.data()),
@@ -110,14 +113,16 @@ std::string random_text(std::mt19937& random, std::size_t max) {
   std::string text(random() % (max + 1), '\0');
   const bool any_byte = random() % 4 == 0;
   for (char& c : text) {
-    c = static_cast<char>(any_byte ? random() % 256 : "abcdefghijklmnopqrstuvwxyz0123-_"[random() % 32]);
+    c = static_cast<char>(any_byte ? random() % 256
+                                   : "abcdefghijklmnopqrstuvwxyz0123-_"[random() % 32]);
   }
   return text;
 }
 
 Fields random_fields(std::mt19937& random) {
-  static const char* const kNames[] = {":method", ":path", ":status", "content-type", "cookie",
-                                       "authorization", "x-request-id", "date", "user-agent"};
+  static const char* const kNames[] = {":method",      ":path",  ":status",
+                                       "content-type", "cookie", "authorization",
+                                       "x-request-id", "date",   "user-agent"};
   Fields fields;
   for (std::size_t n = random() % 12; n > 0; --n) {
     const std::size_t pick = random() % 12;
@@ -132,7 +137,11 @@ Fields random_fields(std::mt19937& random) {
 }  // namespace
 
 TEST_CASE("hpack: blocks", "[unit]") {
-  struct Case { const char* name; const char* hex; const char* expected; };
+  struct Case {
+    const char* name;
+    const char* hex;
+    const char* expected;
+  };
   const Case cases[] = {
       {"empty", "", ""},
       {"indexed static", "82", ":method=GET\n"},

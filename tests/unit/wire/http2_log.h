@@ -91,9 +91,9 @@ class ExchangeLog final : public ExchangeSink {
   }
   LoggedExchange& at(StreamId id) { return exchanges_[id].back(); }
   bool may_carry(StreamId id, Side side) {
-    return expect(open(id) && !at(id).finished[index(side)] &&
-                      (side == Side::kRequest || at(id).response),
-                  "body, gap or finish out of order");
+    return expect(
+        open(id) && !at(id).finished[index(side)] && (side == Side::kRequest || at(id).response),
+        "body, gap or finish out of order");
   }
   bool expect(bool ok, const char* what) {
     if (!ok) errors.emplace_back(what);

@@ -133,8 +133,8 @@ bool pump(nghttp2_session* from, nghttp2_session* to, Direction direction,
   const ssize_t size = nghttp2_session_mem_send(from, &bytes);
   check(size);
   if (size == 0) return false;
-  pieces.push_back({direction, {reinterpret_cast<const char*>(bytes),
-                                static_cast<std::size_t>(size)}});
+  pieces.push_back(
+      {direction, {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)}});
   check(nghttp2_session_mem_recv(to, bytes, static_cast<std::size_t>(size)));
   return true;
 }

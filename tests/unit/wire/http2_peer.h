@@ -20,9 +20,9 @@ struct Call {
   std::string request_body;
   Fields response;
   std::string response_body;
-  Fields trailers;                // of the response; none: no trailers
-  std::size_t piece = 16384;      // response bytes per DATA frame, at most
-  bool interim = false;           // a 103 before the response
+  Fields trailers;                     // of the response; none: no trailers
+  std::size_t piece = 16384;           // response bytes per DATA frame, at most
+  bool interim = false;                // a 103 before the response
   std::size_t reset_after = SIZE_MAX;  // the server resets when this much of the body is sent
 };
 

@@ -6,47 +6,12 @@
 #include <vector>
 
 #include "parsers/wire/http2_frame.h"
-#include "tests/unit/wire/http2_log.h"
-#include "tests/unit/wire/http2_peer.h"
+#include "tests/unit/wire/http2_calls.h"
 
 using namespace llmtap;
 using namespace llmtap::test;
 
 namespace {
-
-constexpr Direction kClient = Direction::kWrite;
-constexpr Direction kServer = Direction::kRead;
-
-std::string frame(std::string_view payload, int type, int flags, std::uint32_t stream) {
-  std::string out;
-  for (const int shift : {16, 8, 0}) out.push_back(static_cast<char>(payload.size() >> shift));
-  out.push_back(static_cast<char>(type));
-  out.push_back(static_cast<char>(flags));
-  for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<char>(stream >> shift));
-  return out.append(payload);
-}
-
-std::string settings() { return frame("", 4, 0, 0); }
-std::string data(std::string_view bytes, std::uint32_t stream, bool end = false) {
-  return frame(bytes, 0, end ? 1 : 0, stream);
-}
-// ":method: POST", ":scheme: https", ":path: /v1", from the static table and a literal.
-const std::string kPost = "\x83\x87\x04\x03/v1";
-const std::string kOk = "\x88";  // ":status: 200"
-std::string request(std::uint32_t stream, bool end = false) {
-  return frame(kPost, 1, end ? 5 : 4, stream);
-}
-std::string response(std::uint32_t stream, bool end = false) {
-  return frame(kOk, 1, end ? 5 : 4, stream);
-}
-
-void feed(Decoder& decoder, ExchangeLog& log, Direction direction, std::string_view bytes,
-          std::size_t size = SIZE_MAX) {
-  while (!bytes.empty()) {
-    decoder.feed(direction, bytes.substr(0, size), {}, log);
-    bytes.remove_prefix(std::min(size, bytes.size()));
-  }
-}
 
 ExchangeLog replay(const std::vector<Piece>& pieces, std::size_t size = SIZE_MAX) {
   Http2Decoder decoder;
@@ -55,58 +20,6 @@ ExchangeLog replay(const std::vector<Piece>& pieces, std::size_t size = SIZE_MAX
   CHECK_FALSE(decoder.dead());
   decoder.close({}, log);
   return log;
-}
-
-Call make_call(std::size_t i) {
-  Call call;
-  call.request = {{":method", "POST"}, {":scheme", "https"}, {":authority", "api.example.com"},
-                  {":path", "/v1/messages?n=" + std::to_string(i % 7)},
-                  {"content-type", "application/json"},
-                  {"x-request-id", "request-" + std::to_string(i)}};
-  call.request_body = "{\"n\": " + std::to_string(i) + "}" + std::string(i * 37 % 3000, 'r');
-  call.response = {{":status", i % 5 == 4 ? "429" : "200"},
-                   {"content-type", "text/event-stream"},
-                   {"x-answer-id", "answer-" + std::to_string(i)}};
-  for (std::size_t n = 0; n < 20 + i % 11; ++n) {
-    call.response_body += "data: {\"call\": " + std::to_string(i) + ", \"n\": " +
-                          std::to_string(n) + "}\n\n";
-  }
-  call.piece = 20 + i * 13 % 90;
-  return call;
-}
-
-std::vector<Call> make_calls(std::size_t count) {
-  std::vector<Call> calls;
-  for (std::size_t i = 0; i < count; ++i) calls.push_back(make_call(i));
-  return calls;
-}
-
-std::string value(const Fields& fields, const char* name) {
-  for (const auto& [n, v] : fields) {
-    if (n == name) return v;
-  }
-  return "";
-}
-
-// Empty: `seen` is exactly what was sent.
-std::string difference(const Call& call, const LoggedExchange& seen) {
-  if (!seen.whole()) return "not whole";
-  if (seen.request.path != value(call.request, ":path")) return "path";
-  if (seen.request.method != value(call.request, ":method")) return "method";
-  if (seen.request.authority != value(call.request, ":authority")) return "authority";
-  if (find_header(seen.request.headers, "x-request-id") != value(call.request, "x-request-id")) {
-    return "request header";
-  }
-  if (seen.body[0] != call.request_body) return "request body";
-  if (!seen.response || std::to_string(seen.response->status) != value(call.response, ":status")) {
-    return "status";
-  }
-  if (find_header(seen.response->headers, "x-answer-id") != value(call.response, "x-answer-id")) {
-    return "response header";
-  }
-  if (seen.body[1] != call.response_body) return "response body";
-  if (!seen.finished[0] || !seen.finished[1] || seen.end != End::kComplete) return "end";
-  return "";
 }
 
 void check_all(const std::vector<Call>& calls, const ExchangeLog& log) {
@@ -191,7 +104,8 @@ TEST_CASE("http2: how streams end", "[unit]") {
   };
   const Case cases[] = {
       {"complete", start, response(1) + data("a", 1, true), "", End::kComplete},
-      {"empty last DATA", start, response(1) + data("a", 1) + data("", 1, true), "", End::kComplete},
+      {"empty last DATA", start, response(1) + data("a", 1) + data("", 1, true), "",
+       End::kComplete},
       {"response without a body", start, response(1, true), "", End::kComplete},
       {"client resets", start, response(1) + data("a", 1), reset, End::kCancelled},
       {"client resets before any answer", start, "", reset, End::kCancelled},
@@ -224,12 +138,12 @@ TEST_CASE("http2: how streams end", "[unit]") {
 }
 
 TEST_CASE("http2: frames that do not matter", "[unit]") {
-  const std::string noise[] = {frame("12345678", 6, 0, 0),            // PING
-                               frame(std::string(4, 1), 8, 0, 1),     // WINDOW_UPDATE
-                               frame(std::string(5, 0), 2, 0, 1),     // PRIORITY
-                               frame("whatever", 0xbe, 0xff, 1),      // unknown
-                               frame("", 4, 1, 0),                    // SETTINGS ACK
-                               frame("u=1", 0x10, 0, 0)};             // PRIORITY_UPDATE
+  const std::string noise[] = {frame("12345678", 6, 0, 0),         // PING
+                               frame(std::string(4, 1), 8, 0, 1),  // WINDOW_UPDATE
+                               frame(std::string(5, 0), 2, 0, 1),  // PRIORITY
+                               frame("whatever", 0xbe, 0xff, 1),   // unknown
+                               frame("", 4, 1, 0),                 // SETTINGS ACK
+                               frame("u=1", 0x10, 0, 0)};          // PRIORITY_UPDATE
   std::string all;
   for (const auto& n : noise) all += n;
   const std::string push =  // refused, but its fields count for the table
@@ -240,7 +154,8 @@ TEST_CASE("http2: frames that do not matter", "[unit]") {
        std::string(kHttp2Preface) + settings() + all + request(1) + all + data("q", 1, true), 3);
   feed(decoder, log, kServer,
        settings() + all + push + frame("\x88\xbe", 1, 4, 1) + all + response(2) + data("no", 2) +
-           data("a", 1) + all + data("", 1, true), 5);
+           data("a", 1) + all + data("", 1, true),
+       5);
   CHECK(log.errors.empty());
   REQUIRE(log.opened == 1);
   CHECK(log.exchange(1).body[1] == "a");
@@ -249,7 +164,10 @@ TEST_CASE("http2: frames that do not matter", "[unit]") {
 }
 
 TEST_CASE("http2: violations are fatal once everything was seen", "[unit]") {
-  struct Case { const char* name; std::string bytes; };
+  struct Case {
+    const char* name;
+    std::string bytes;
+  };
   const Case cases[] = {
       {"frame over the limit", frame(std::string(16385, 'x'), 0, 0, 1)},
       {"DATA on stream 0", data("x", 0)},
@@ -286,8 +204,8 @@ TEST_CASE("http2: the other side's SETTINGS allow larger frames", "[unit]") {
   Http2Decoder decoder;
   ExchangeLog log;
   feed(decoder, log, kServer, frame(std::string("\0\5\0\0\x80\0", 6), 4, 0, 0));  // 32768
-  feed(decoder, log, kClient, std::string(kHttp2Preface) + settings() + request(1) +
-                                  data(std::string(32768, 'x'), 1));
+  feed(decoder, log, kClient,
+       std::string(kHttp2Preface) + settings() + request(1) + data(std::string(32768, 'x'), 1));
   CHECK_FALSE(decoder.dead());
   CHECK(log.exchange(1).body[0].size() == 32768);
   feed(decoder, log, kClient, data(std::string(32769, 'x'), 1));
@@ -330,7 +248,11 @@ TEST_CASE("http2: limits", "[unit]") {
 }
 
 TEST_CASE("http2: detection", "[unit]") {
-  struct Case { const char* name; std::string bytes; bool start; };
+  struct Case {
+    const char* name;
+    std::string bytes;
+    bool start;
+  };
   const Case cases[] = {
       {"preface", std::string(kHttp2Preface), true},
       {"part of the preface", "PRI * HT", true},
@@ -350,4 +272,116 @@ TEST_CASE("http2: detection", "[unit]") {
   CHECK(contains_http2_frames(request(7)));
   CHECK_FALSE(contains_http2_frames("junk" + data("abc", 1) + "def"));
   CHECK_FALSE(contains_http2_frames(std::string(5000, '\0')));
+}
+
+TEST_CASE("http2: extended CONNECT carries a WebSocket", "[unit]") {
+  // RFC 8441, 5.1. The fields are literals, so that the test reads.
+  const auto literal = [](std::string_view name, std::string_view text) {
+    std::string out(1, '\0');
+    out.push_back(static_cast<char>(name.size()));
+    out.append(name);
+    out.push_back(static_cast<char>(text.size()));
+    return out.append(text);
+  };
+  const std::string connect = literal(":method", "CONNECT") + literal(":protocol", "websocket") +
+                              literal(":scheme", "https") +
+                              literal(":path", "/v1/realtime?model=x") +
+                              literal(":authority", "api.example.com") +
+                              literal("sec-websocket-extensions", "permessage-deflate");
+  const std::string client_message("\x81\x85\1\2\3\4\x69\x67\x6f\x68\x6e", 11);  // "hello"
+  const std::string server_message("\x81\x02{}", 4);
+  const std::string packed("\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00",
+                           9);  // "Hello" (RFC 7692 7.2.3.1)
+  const std::string client = std::string(kHttp2Preface) + settings() + frame(connect, 1, 4, 1);
+  const std::string server =
+      settings() + frame(kOk + literal("sec-websocket-extensions", "permessage-deflate"), 1, 4, 1);
+  const std::size_t size = GENERATE(std::size_t{1}, std::size_t{4}, SIZE_MAX);
+  CAPTURE(size);
+  Http2Decoder decoder;
+  ExchangeLog log;
+  feed(decoder, log, kClient, client, size);
+  feed(decoder, log, kServer, server, size);
+  // A message over two DATA frames, two messages in one.
+  feed(decoder, log, kClient,
+       data(client_message.substr(0, 4), 1) + data(client_message.substr(4), 1), size);
+  feed(decoder, log, kServer, data(server_message + packed, 1), size);
+  const std::size_t memory = decoder.memory();
+  SECTION("both sides end") {
+    feed(decoder, log, kClient, data("", 1, true), size);
+    feed(decoder, log, kServer, data("", 1, true), size);
+    CHECK(log.exchange(1).end == End::kComplete);
+    CHECK(decoder.memory() < memory);
+  }
+  SECTION("the client resets") {
+    feed(decoder, log, kClient, frame(std::string(4, '\0'), 3, 0, 1), size);
+    CHECK(log.exchange(1).end == End::kCancelled);
+  }
+  SECTION("the connection ends behind a Close") {
+    feed(decoder, log, kServer, data(std::string("\x88\x02\x03\xe8", 4), 1), size);
+    decoder.close({}, log);
+    CHECK(log.exchange(1).end == End::kComplete);
+  }
+  SECTION("bytes of the stream are lost inside a message") {
+    feed(decoder, log, kServer,
+         data("\x81\x02"
+              "12",
+              1)
+             .substr(0, 11),
+         size);
+    decoder.gap(kServer, 2, {}, log);
+    feed(decoder, log, kServer, data(server_message, 1), size);
+    CHECK(log.exchange(1).gaps[1].size() == 1);
+    CHECK(log.exchange(1).messages.size() == 4);
+    decoder.close({}, log);
+  }
+  CHECK(log.errors.empty());
+  const auto& seen = log.exchange(1);
+  CHECK(seen.request.protocol == Protocol::kWebSocket);
+  CHECK(seen.request.path == "/v1/realtime?model=x");
+  CHECK(seen.finished[0]);
+  REQUIRE(seen.messages.size() >= 3);
+  CHECK(seen.messages[0] == LoggedMessage{Side::kRequest, "hello", true});
+  CHECK(seen.messages[1] == LoggedMessage{Side::kResponse, "{}", true});
+  CHECK(seen.messages[2] == LoggedMessage{Side::kResponse, "Hello", true});
+  CHECK(seen.body[0].empty());
+  CHECK(seen.body[1].empty());
+}
+
+TEST_CASE("http2: a refused CONNECT is an ordinary exchange", "[unit]") {
+  const std::string connect = std::string("\0\x09:protocol\x09websocket", 21) + "\x87\x84" +
+                              std::string(
+                                  "\x02\x07"
+                                  "CONNECT",
+                                  9);
+  Http2Decoder decoder;
+  ExchangeLog log;
+  feed(decoder, log, kClient, std::string(kHttp2Preface) + settings() + frame(connect, 1, 5, 1));
+  feed(decoder, log, kServer, settings() + frame("\x8c", 1, 4, 1) + data("no", 1, true));
+  CHECK(log.errors.empty());
+  CHECK(log.exchange(1).request.method == "CONNECT");
+  CHECK(log.exchange(1).response->status == 400);
+  CHECK(log.exchange(1).body[1] == "no");
+  CHECK(log.exchange(1).end == End::kComplete);
+}
+
+TEST_CASE("http2: 10000 open streams are lean", "[unit]") {
+  // On 200 connections, each with a small request and a small piece of its answer.
+  std::size_t bytes = 0;
+  const std::string small = "data: {\"delta\":\"token\"}\n\n";
+  for (int connection = 0; connection < 200; ++connection) {
+    Http2Decoder decoder;
+    ExchangeLog log;
+    std::string client = std::string(kHttp2Preface) + settings();
+    std::string server = settings();
+    for (std::uint32_t id = 1; id < 100; id += 2) {
+      client += request(id) + data("{}", id, true);
+      server += response(id) + data(small, id);
+    }
+    feed(decoder, log, kClient, client, 100);
+    feed(decoder, log, kServer, server, 100);
+    CHECK(decoder.open_streams() == 50);
+    bytes += decoder.memory();
+    decoder.close({}, log);
+  }
+  CHECK(bytes < 8 * 1024 * 1024);
 }
