@@ -97,6 +97,8 @@ Next Http1Decoder::response_head(std::string_view text, bool whole, Stamp stamp)
   if (head.status < 200 && head.status != 101) return {Next::Kind::kSilent, {}};
   BodyFraming framing = response_framing(head.status, head.headers);
   response_hurt_ = false;
+  // An answer to a request whose head is not over: its end was lost.
+  if (open_.empty()) half(*requests_).cut_head(stamp, *this);
   answering_ = open_.empty() ? 0 : open_.front().id;
   if (answering_ == 0) {
     if (head.status != 101) return {Next::Kind::kBody, framing};
@@ -157,8 +159,7 @@ void Http1Decoder::tunnel(Direction direction, std::string_view bytes, Stamp sta
 }
 
 void Http1Decoder::lost_sync(Direction direction, bool in_message, Stamp stamp) {
-  if (!requests_) return;
-  if (direction != *requests_) return responses_lost(in_message, stamp);
+  if (requests_ && direction != *requests_) return responses_lost(in_message, stamp);
   requests_lost_ = true;
   sending_ = 0;
 }

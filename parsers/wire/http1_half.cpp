@@ -43,13 +43,13 @@ std::optional<std::uint64_t> parse_chunk_size(std::string_view line) {
 }
 
 // Is `line` (with its LF), followed by `rest`, the header of a chunk? Stricter than an aligned
-// reader: CRLF, a sane size, and the chunk's own end where it is in sight.
-bool plausible_chunk(std::string_view line, std::string_view rest) {
+// reader: CRLF, a sane size, and the chunk's own end, unless that is `trusted` without being seen.
+bool plausible_chunk(std::string_view line, std::string_view rest, bool trusted) {
   if (line.size() < 3 || line[line.size() - 2] != '\r') return false;
   const auto size = parse_chunk_size(line.substr(0, line.size() - 1));
   if (!size || *size > kMaxPlausibleChunk) return false;
   constexpr std::string_view kEnd = "\r\n";
-  if (rest.size() <= *size) return true;
+  if (rest.size() <= *size) return trusted;
   const std::string_view end = rest.substr(static_cast<std::size_t>(*size), kEnd.size());
   return kEnd.substr(0, end.size()) == end;
 }
@@ -66,7 +66,12 @@ bool maybe_chunk_header(std::string_view text) {
 void Http1Half::feed(std::string_view bytes, Stamp stamp, Owner& owner) {
   fresh_ = false;
   if (text_.empty()) line_start_ = true;
-  while (!bytes.empty()) bytes.remove_prefix(step(bytes, stamp, owner));
+  at_chunk_ = true;
+  while (!bytes.empty()) {
+    const std::size_t used = step(bytes, stamp, owner);
+    at_chunk_ = at_chunk_ && used == 0;
+    bytes.remove_prefix(used);
+  }
 }
 
 std::size_t Http1Half::step(std::string_view in, Stamp stamp, Owner& owner) {
@@ -90,6 +95,7 @@ bool Http1Half::in_message() const {
 }
 
 void Http1Half::expect_head() {
+  guessing_ = false;
   state_ = State::kHead;
   unsure_ = false;
   std::string().swap(text_);
@@ -101,6 +107,7 @@ void Http1Half::enter_tunnel() {
 }
 
 void Http1Half::resync() {
+  guessing_ = false;
   state_ = State::kSync;
   std::string().swap(text_);
   skip_reason_ = LossReason::kUnknownContext;
@@ -114,6 +121,12 @@ void Http1Half::lose_sync(Stamp stamp, Owner& owner, bool in_message) {
 
 void Http1Half::count_skipped(Owner& owner) {
   if (skipped_ > 0) owner.loss(skip_reason_, skipped_);
+  skipped_ = 0;
+}
+
+// Of the current body.
+void Http1Half::report_skipped(Owner& owner) {
+  if (skipped_ > 0) owner.missing(direction_, skipped_);
   skipped_ = 0;
 }
 
@@ -340,16 +353,18 @@ std::size_t Http1Half::on_chunk_sync(std::string_view in, Stamp stamp, Owner& ow
     if (newline == kNone && (start || maybe_chunk_header(text_))) return used;
     if (newline != kNone && start) {
       text_.resize(before);
-      owner.missing(direction_, std::exchange(skipped_, 0));
+      report_skipped(owner);
       state_ = State::kHead;
       unsure_ = true;
+      guessing_ = false;
       line_ = scanned_ = 0;
       head_stamp_ = stamp;
       owner.lost_sync(direction_, true, stamp);
       return 0;
     }
-    if (newline != kNone && plausible_chunk(text_, in.substr(used))) {
-      owner.missing(direction_, std::exchange(skipped_, 0));
+    if (newline != kNone && plausible_chunk(text_, in.substr(used), at_chunk_)) {
+      report_skipped(owner);
+      guessing_ = true;
       state_ = State::kChunkSize;
       text_.resize(before);
       return 0;
@@ -362,10 +377,13 @@ std::size_t Http1Half::on_chunk_sync(std::string_view in, Stamp stamp, Owner& ow
 }
 
 void Http1Half::gap(std::uint64_t bytes, Stamp stamp, Owner& owner) {
-  fresh_ = false;
+  const bool was_fresh = std::exchange(fresh_, false);
   switch (state_) {
     case State::kTunnel: return;
-    case State::kSync: line_start_ = true; return;
+    case State::kSync:
+      if (was_fresh) return lose_sync(stamp, owner, false);
+      line_start_ = true;
+      return;
     case State::kHead: return gap_in_head(bytes, stamp, owner);
     case State::kUntilClose: return owner.missing(direction_, bytes);
     case State::kSized: break;
@@ -400,6 +418,10 @@ void Http1Half::gap_in_head(std::uint64_t bytes, Stamp stamp, Owner& owner) {
   if (next.framing.kind != BodyFraming::Kind::kChunked) return lose_sync(stamp, owner, true);
   state_ = State::kChunkSync;
   line_start_ = true;
+}
+
+void Http1Half::cut_head(Stamp stamp, Owner& owner) {
+  if (state_ == State::kHead && !text_.empty()) gap_in_head(0, stamp, owner);
 }
 
 void Http1Half::gap_in_chunk(std::uint64_t bytes, Owner& owner) {

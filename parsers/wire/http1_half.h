@@ -71,15 +71,18 @@ class Http1Half {
   // Ends a body that runs to the close; counts what was skipped.
   void close(Stamp stamp, Owner& owner);
 
+  // The rest of a head that is under way will not come: takes what is there of it.
+  void cut_head(Stamp stamp, Owner& owner);
   void enter_tunnel();
   // The owner knows better: forget the message, look for the next one.
   void resync();
 
   bool in_tunnel() const { return state_ == State::kTunnel; }
   bool in_message() const;
-  // Saw bytes, but is not aligned with them.
+  // Saw bytes, but is not aligned with them, or believes so only because of a chunk header that
+  // was found by searching.
   bool searching() const {
-    return !fresh_ && (state_ == State::kSync || state_ == State::kChunkSync);
+    return guessing_ || (!fresh_ && (state_ == State::kSync || state_ == State::kChunkSync));
   }
   std::size_t memory() const { return text_.capacity(); }
 
@@ -122,10 +125,13 @@ class Http1Half {
   void gap_in_head(std::uint64_t bytes, Stamp stamp, Owner& owner);
   void gap_in_chunk(std::uint64_t bytes, Owner& owner);
   void count_skipped(Owner& owner);
+  void report_skipped(Owner& owner);
 
   Direction direction_;
   State state_ = State::kSync;
   bool fresh_ = true;       // nothing came yet
+  bool guessing_ = false;   // in a chunked body that was found again by searching
+  bool at_chunk_ = false;   // the next byte begins what was fed
   bool line_start_ = true;  // kSync, kChunkSync: the next byte begins a line
   bool unsure_ = true;      // kHead: found by searching
   LossReason skip_reason_ = LossReason::kUnknownContext;

@@ -27,7 +27,7 @@ struct ExchangeSeen {
   End end = End::kEvicted;
   std::string messages;
 
-  bool damaged() const { return gap[0] || gap[1] || end != End::kComplete; }
+  bool damaged() const { return gap[0] || gap[1] || end != End::kComplete || !finished[0]; }
   bool operator==(const ExchangeSeen&) const = default;
 };
 
