@@ -32,13 +32,14 @@ struct task_struct {
 	__u64 self_exec_id; /* counts execve calls */
 };
 
+#pragma clang attribute pop
+
+/* Not relocated: an ABI, and the verifier wants constant offsets into a context. */
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx;
 	unsigned long r11, r10, r9, r8;
 	unsigned long ax, cx, dx, si, di, orig_ax;
 	unsigned long ip, cs, flags, sp, ss;
 };
-
-#pragma clang attribute pop
 
 #endif

@@ -2,6 +2,7 @@
 //
 // LLMTAP_TEST_BPF=off on a machine that cannot do eBPF: the tests say so and ctest reports them as
 // skipped. Without it they fail there.
+#define CATCH_CONFIG_EXTERNAL_INTERFACES
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <iostream>

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 
@@ -136,7 +137,9 @@ ProbePlan inner_plan() {
 }
 
 Tap::Tap(const KernelOptions& options, const ProbePlan& plan) {
-  auto source = KernelSource::open(options);
+  KernelOptions chosen = options;
+  chosen.verbose = std::getenv("LLMTAP_BPF_VERBOSE") != nullptr;  // the verifier's log
+  auto source = KernelSource::open(chosen);
   if (!source) {
     throw std::runtime_error("no eBPF here (LLMTAP_TEST_BPF=off leaves these tests out): " +
                              source.error().message);

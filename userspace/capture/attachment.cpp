@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/capture/attachment.h"
 
+#include <algorithm>
+#include <iterator>
+#include <map>
+
 namespace llmtap {
 namespace {
 
@@ -33,39 +37,56 @@ std::vector<SiteHits> Attachment::hits() const {
   return hits;
 }
 
-// Entries before returns: a return is then only seen when its entry was.
-Status Attachment::link_all(const std::string& path, pid_t pid, const ProgramSet& programs) {
-  const auto link = programs.mode == AttachMode::kPerf ? &Attachment::link_each
-                                                       : &Attachment::link_multi;
-  if (auto entries = (this->*link)(path, pid, programs, false); !entries) return entries;
-  if (programs.mode == AttachMode::kSession) return Unit{};
-  return (this->*link)(path, pid, programs, true);
+const ProgramPair& ProgramSet::of(std::uint64_t cookie) const {
+  switch (TLS_COOKIE_SHAPE(cookie)) {
+    case TLS_CALL_GO_WRITE:
+    case TLS_CALL_GO_READ: return go;
+    default: return calls;
+  }
 }
 
-Status Attachment::link_multi(const std::string& path, pid_t pid, const ProgramSet& programs,
+// Per kind of program one link for entries and one for returns. Entries first: a return is then
+// only seen when its entry was.
+Status Attachment::link_all(const std::string& path, pid_t pid, const ProgramSet& programs) {
+  std::map<const ProgramPair*, std::vector<ProbeSite>> by_program;
+  for (const auto& site : sites_) by_program[&programs.of(site.cookie)].push_back(site);
+  for (const auto& [pair, entries] : by_program) {
+    std::vector<ProbeSite> returns;
+    if (pair->leave >= 0) {
+      std::copy_if(entries.begin(), entries.end(), std::back_inserter(returns),
+                   [](const ProbeSite& site) { return site.wants_return; });
+    }
+    for (const bool at_return : {false, true}) {
+      const auto& sites = at_return ? returns : entries;
+      const int program = at_return ? pair->leave : pair->enter;
+      if (sites.empty()) continue;
+      auto linked = programs.mode == AttachMode::kPerf
+                        ? link_each(path, pid, program, sites, at_return)
+                        : link_multi(path, pid, program, pair->attach_type, sites, at_return);
+      if (!linked) return linked;
+    }
+  }
+  return Unit{};
+}
+
+Status Attachment::link_multi(const std::string& path, pid_t pid, int program,
+                              std::uint32_t attach_type, const std::vector<ProbeSite>& sites,
                               bool at_return) {
   std::vector<std::uint64_t> offsets, cookies;
-  for (const auto& site : sites_) {
-    if (at_return && !site.wants_return) continue;
+  for (const auto& site : sites) {
     offsets.push_back(site.file_offset);
     cookies.push_back(site.cookie);
   }
-  if (offsets.empty()) return Unit{};
-  const auto type =
-      programs.mode == AttachMode::kSession ? kAttachUprobeSession : kAttachUprobeMulti;
-  auto link = link_uprobe_multi(at_return ? programs.leave : programs.enter, type,
-                                {path, offsets, cookies, pid, at_return});
+  auto link = link_uprobe_multi(program, attach_type, {path, offsets, cookies, pid, at_return});
   if (!link) return link.error();
   links_.push_back(std::move(*link));
   return Unit{};
 }
 
-Status Attachment::link_each(const std::string& path, pid_t pid, const ProgramSet& programs,
-                             bool at_return) {
-  for (const auto& site : sites_) {
-    if (at_return && !site.wants_return) continue;
-    auto link = link_uprobe_perf(at_return ? programs.leave : programs.enter, path,
-                                 site.file_offset, site.cookie, at_return, pid);
+Status Attachment::link_each(const std::string& path, pid_t pid, int program,
+                             const std::vector<ProbeSite>& sites, bool at_return) {
+  for (const auto& site : sites) {
+    auto link = link_uprobe_perf(program, path, site.file_offset, site.cookie, at_return, pid);
     if (!link) return link.error();
     links_.push_back(std::move(*link));
   }

@@ -19,11 +19,20 @@
 
 namespace llmtap {
 
-// Loaded programs of one way of attaching (borrowed descriptors). A session has no `leave`.
+// The kernel programs of one kind of site. Descriptors are borrowed; -1: none.
+struct ProgramPair {
+  int enter = -1;
+  int leave = -1;  // a session has none: its entry program is called twice
+  std::uint32_t attach_type = 0;  // of multi links
+};
+
+// Loaded programs of one way of attaching, by shape of the call.
 struct ProgramSet {
   AttachMode mode = AttachMode::kSession;
-  int enter = -1;
-  int leave = -1;
+  ProgramPair calls;  // entry and return
+  ProgramPair go;     // one place inside a function
+
+  const ProgramPair& of(std::uint64_t cookie) const;
 };
 
 class Attachment {
@@ -40,8 +49,10 @@ class Attachment {
  private:
   explicit Attachment(SiteCounters& counters) : counters_(&counters) {}
   Status link_all(const std::string& path, pid_t pid, const ProgramSet& programs);
-  Status link_multi(const std::string& path, pid_t pid, const ProgramSet& programs, bool at_return);
-  Status link_each(const std::string& path, pid_t pid, const ProgramSet& programs, bool at_return);
+  Status link_multi(const std::string& path, pid_t pid, int program, std::uint32_t attach_type,
+                    const std::vector<ProbeSite>& sites, bool at_return);
+  Status link_each(const std::string& path, pid_t pid, int program,
+                   const std::vector<ProbeSite>& sites, bool at_return);
 
   SiteCounters* counters_;
   std::vector<ProbeSite> sites_;        // with the cookies as attached

@@ -34,37 +34,51 @@ int say_all(libbpf_print_level level, const char* format, va_list args) {
   return level == LIBBPF_DEBUG ? 0 : std::vfprintf(stderr, format, args);
 }
 
-// One set of programs per way of attaching: only the chosen one is loaded.
-void choose_programs(llmtap_bpf& skeleton, AttachMode mode, bool targets_only) {
-  struct Variant {
-    bpf_program* program;
-    AttachMode mode;
-    std::uint32_t attach_type;
-  };
+// One program for one way of attaching: only those of the chosen way are loaded.
+struct Variant {
+  bpf_program* program;
+  bool wanted;
+  std::uint32_t attach_type;  // of links; 0: perf event
+};
+
+std::vector<Variant> variants_of(const llmtap_bpf& skeleton, AttachMode mode) {
   const auto& progs = skeleton.progs;
-  const Variant variants[] = {
-      {progs.call_session, AttachMode::kSession, kAttachUprobeSession},
-      {progs.call_multi_enter, AttachMode::kMulti, kAttachUprobeMulti},
-      {progs.call_multi_leave, AttachMode::kMulti, kAttachUprobeMulti},
-      {progs.call_perf_enter, AttachMode::kPerf, 0},
-      {progs.call_perf_leave, AttachMode::kPerf, 0},
+  const bool session = mode == AttachMode::kSession, multi = mode == AttachMode::kMulti;
+  const bool perf = mode == AttachMode::kPerf;
+  return {
+      {progs.call_session, session, kAttachUprobeSession},
+      {progs.call_multi_enter, multi, kAttachUprobeMulti},
+      {progs.call_multi_leave, multi, kAttachUprobeMulti},
+      {progs.call_perf_enter, perf, 0},
+      {progs.call_perf_leave, perf, 0},
+      {progs.go_multi, !perf, kAttachUprobeMulti},
+      {progs.go_perf, perf, 0},
   };
-  for (const auto& variant : variants) {
-    bpf_program__set_autoload(variant.program, variant.mode == mode);
+}
+
+void choose_programs(llmtap_bpf& skeleton, AttachMode mode, bool targets_only) {
+  for (const auto& variant : variants_of(skeleton, mode)) {
+    bpf_program__set_autoload(variant.program, variant.wanted);
     bpf_program__set_expected_attach_type(variant.program,
                                           static_cast<bpf_attach_type>(variant.attach_type));
   }
-  bpf_program__set_autoload(progs.process_fork, targets_only);
+  bpf_program__set_autoload(skeleton.progs.process_fork, targets_only);
 }
 
 ProgramSet programs_of(const llmtap_bpf& skeleton, AttachMode mode) {
   const auto& progs = skeleton.progs;
+  const auto fd = [](const bpf_program* program) { return bpf_program__fd(program); };
+  const ProgramPair go_multi{fd(progs.go_multi), -1, kAttachUprobeMulti};
   switch (mode) {
-    case AttachMode::kSession: return {mode, bpf_program__fd(progs.call_session), -1};
+    case AttachMode::kSession:
+      return {mode, {fd(progs.call_session), -1, kAttachUprobeSession}, go_multi};
     case AttachMode::kMulti:
-      return {mode, bpf_program__fd(progs.call_multi_enter), bpf_program__fd(progs.call_multi_leave)};
+      return {mode,
+              {fd(progs.call_multi_enter), fd(progs.call_multi_leave), kAttachUprobeMulti},
+              go_multi};
     case AttachMode::kPerf:
-      return {mode, bpf_program__fd(progs.call_perf_enter), bpf_program__fd(progs.call_perf_leave)};
+      return {mode, {fd(progs.call_perf_enter), fd(progs.call_perf_leave), 0},
+              {fd(progs.go_perf), -1, 0}};
   }
   return {};
 }
