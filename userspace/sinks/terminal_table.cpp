@@ -37,7 +37,7 @@ enum ColumnIndex : std::size_t {
   kColumns
 };
 constexpr std::array<Column, kColumns> kTable = {{{"TIME", 12, false},
-                                                  {"SERVICE", 15, false},
+                                                  {"SERVICE", 18, false},
                                                   {"PROVIDER", 12, false},
                                                   {"MODEL", 0, false},
                                                   {"IN", 6, true},
@@ -85,7 +85,7 @@ std::size_t width_of(std::size_t column, const TableStyle& style) {
   std::size_t others = style.date ? kDateWidth : 0;
   for (const auto& other : kTable) others += other.width + 1;
   constexpr std::size_t kLeast = 14;
-  constexpr std::size_t kMost = 40;
+  constexpr std::size_t kMost = 32;
   const std::size_t left = style.columns > others ? style.columns - others : 0;
   return std::clamp(left, kLeast, kMost);
 }

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls to Datadog LLM Observability, through the Agent of this host or directly: span events as
+// dd-trace-py's dedicated writer sends them, one envelope per span, uncompressed (datadog-llmobs
+// contract 1.1 to 1.4, 1.11).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "parsers/core/result.h"
+#include "userspace/sinks/delivery.h"
+#include "userspace/sinks/queued_sink.h"
+
+namespace llmtap {
+
+struct LlmobsTarget {
+  std::string site = "datadoghq.com";
+  std::string api_key;            // for the direct way; never logged
+  std::optional<bool> agentless;  // absent: the Agent if it offers evp_proxy, else directly
+  std::string agent_url;          // http://, https:// or unix://
+  std::string override_origin;    // replaces scheme and host of either way; empty: none
+};
+
+// Which way the next batch goes: asks the Agent where the target leaves it open.
+Result<Endpoint> resolve_llmobs(const LlmobsTarget& target, HttpClient& client);
+
+class LlmobsWriter final : public RecordWriter {
+ public:
+  // `options`: limits and times; name, endpoint and framing are set here.
+  LlmobsWriter(LlmobsTarget target, std::unique_ptr<Spool> spool, DeliveryOptions options = {});
+
+  std::string_view name() const override { return "datadog"; }
+  void write(std::span<const SharedCall> calls) override;
+  void flush(std::chrono::milliseconds deadline) override { delivery_.flush(deadline); }
+
+  DeliveryCounts counts() const { return delivery_.counts(); }
+  // Calls that a tracer inside the process reports itself.
+  std::uint64_t left_to_sdk() const { return left_to_sdk_; }
+
+ private:
+  Delivery delivery_;
+  std::atomic<std::uint64_t> left_to_sdk_{0};
+};
+
+}  // namespace llmtap
