@@ -79,9 +79,11 @@ void Connection::feed(const Chunk& chunk) {
 void Connection::push(const Chunk& chunk) {
   if (chunk.bytes.empty() && chunk.missing == 0) return peer_ended(chunk);
   Inlet inlet(*this, chunk.direction);
-  const bool patient = verdict_ != ConnVerdict::kWatch;
-  streams_[static_cast<std::size_t>(chunk.direction)].push(chunk, patient,
-                                                           context_.limits.reorder_bytes, inlet);
+  const auto i = static_cast<std::size_t>(chunk.direction);
+  const bool after_watch = after_watch_[i];
+  const bool patient = verdict_ != ConnVerdict::kWatch && !after_watch;
+  streams_[i].push(chunk, patient, context_.limits.reorder_bytes, inlet);
+  if (after_watch) after_watch_[i] = false;
 }
 
 void Connection::defer(const Chunk& chunk) {
@@ -164,6 +166,7 @@ std::size_t Connection::memory() const {
 
 void Connection::set_verdict(ConnVerdict verdict) {
   if (verdict == verdict_ || verdict_ == ConnVerdict::kLlm) return;
+  if (verdict_ == ConnVerdict::kWatch) after_watch_[0] = after_watch_[1] = true;
   verdict_ = verdict;
   context_.sink.verdict(id_, verdict);
 }
@@ -179,7 +182,8 @@ void Connection::bytes(Direction direction, std::string_view bytes, Stamp stamp)
 
 void Connection::hole(Direction direction, std::uint64_t count, Stamp stamp, bool overflow) {
   if (closed_ || verdict_ == ConnVerdict::kIgnore) return;
-  if (verdict_ != ConnVerdict::kWatch) {  // there holes are what we asked for
+  // Watched, holes are what we asked for.
+  if (verdict_ != ConnVerdict::kWatch && !after_watch_[static_cast<std::size_t>(direction)]) {
     loss(overflow ? LossReason::kReorderLimit : LossReason::kGap, count);
   }
   if (unknown_) unknown_->prefix[static_cast<std::size_t>(direction)].clear();

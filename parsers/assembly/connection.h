@@ -107,6 +107,7 @@ class Connection final : private ExchangeSink {
   std::optional<Direction> requests_;
   ConnVerdict verdict_ = ConnVerdict::kUnknown;
   std::optional<Cause> closing_;
+  bool after_watch_[2] = {false, false};  // the next chunk may follow what was not copied
   bool peer_ended_ = false;
   bool closed_ = false;
   TimeNs last_ns_ = 0;
