@@ -54,14 +54,14 @@ ProbeSite site(const unsigned char* code, tls_call_shape shape, tls_direction di
 
 }  // namespace
 
-Subject::Subject() {
+Subject::Subject(const char* program) {
   int in[2], out[2];
   if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
   pid_ = fork();
   if (pid_ == 0) {
     dup2(in[0], 0);
     dup2(out[1], 1);
-    execl(LLMTAP_PINGPONG, LLMTAP_PINGPONG, nullptr);
+    execl(program, program, nullptr);
     _exit(127);
   }
   close(in[0]);
@@ -136,7 +136,7 @@ ProbePlan inner_plan() {
   return plan;
 }
 
-Tap::Tap(const KernelOptions& options, const ProbePlan& plan) {
+Tap::Tap(const KernelOptions& options, const ProbePlan& plan, const std::string& file) {
   KernelOptions chosen = options;
   chosen.verbose = std::getenv("LLMTAP_BPF_VERBOSE") != nullptr;  // the verifier's log
   auto source = KernelSource::open(chosen);
@@ -145,7 +145,7 @@ Tap::Tap(const KernelOptions& options, const ProbePlan& plan) {
                              source.error().message);
   }
   source_ = std::move(*source);
-  auto attached = source_->attach(libssl_path(), plan);
+  auto attached = source_->attach(file, plan);
   if (!attached) throw std::runtime_error(attached.error().message);
   attachment_ = *attached;
 }

@@ -22,10 +22,10 @@ constexpr char pattern(std::uint64_t offset) {
   return static_cast<char>(offset * 131 + (offset >> 11) * 7 + 5);
 }
 
-// A running tls_pingpong.
+// A running tls_pingpong, or one that obeys the same commands.
 class Subject {
  public:
-  Subject();
+  explicit Subject(const char* program = LLMTAP_PINGPONG);
   ~Subject();  // ends it and waits
   Subject(const Subject&) = delete;
   Subject& operator=(const Subject&) = delete;
@@ -55,10 +55,11 @@ struct Seen {
   std::string bytes;
 };
 
-// A kernel source on libssl that collects. Throws with a clear message when it cannot be.
+// A kernel source on libssl (or `file`) that collects. Throws with a clear message when it cannot be.
 class Tap {
  public:
-  explicit Tap(const KernelOptions& options = {}, const ProbePlan& plan = exported_plan());
+  explicit Tap(const KernelOptions& options = {}, const ProbePlan& plan = exported_plan(),
+               const std::string& file = libssl_path());
 
   KernelSource& source() { return *source_; }
   AttachmentId attachment() const { return attachment_; }
