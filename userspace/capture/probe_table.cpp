@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "userspace/capture/call_trace.h"
+#include "userspace/capture/code_scan.h"
 #include "userspace/capture/site_finders.h"
 #include "userspace/capture/x86.h"
 
@@ -216,7 +217,20 @@ ProbePlan plan_by_symbols(const ElfFile& elf) {
   return plan;
 }
 
-ProbePlan plan_by_search(const ElfFile&, bool) { return {}; }
+ProbePlan plan_by_search(const ElfFile& elf, bool has_symbols) {
+  if (!elf.is_x86_64()) return {};
+  ProbePlan plan;
+  if (!has_symbols) {
+    plan = find_boringssl(elf);
+    append(plan, find_openssl(elf));
+  }
+  // The AEAD functions are below BoringSSL as well: only rustls has nothing better above them.
+  if (!find_texts(elf, "rustls", 0).empty()) {
+    append(plan, find_awslc(elf));
+    append(plan, find_ring(elf));
+  }
+  return plan;
+}
 
 ProbePlan plan_probes(const ElfFile& elf) {
   ProbePlan plan = plan_by_symbols(elf);

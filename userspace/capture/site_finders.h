@@ -13,4 +13,16 @@ namespace llmtap {
 // Go crypto/tls, by the function table that every Go program carries. Milliseconds.
 ProbePlan find_go(const ElfFile& elf);
 
+// BoringSSL, by the reasons of its errors.
+ProbePlan find_boringssl(const ElfFile& elf);
+
+// The AEAD of AWS-LC, which rustls calls once per record, likewise.
+ProbePlan find_awslc(const ElfFile& elf);
+
+// The AEAD of ring, by its static tables of algorithms.
+ProbePlan find_ring(const ElfFile& elf);
+
+// OpenSSL 3, by the names of functions that its errors carry.
+ProbePlan find_openssl(const ElfFile& elf);
+
 }  // namespace llmtap
