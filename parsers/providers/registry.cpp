@@ -13,12 +13,17 @@ extern const Provider kOpenAiChat;
 extern const Provider kOpenAiCompletions;
 extern const Provider kOpenAiEmbeddings;
 extern const Provider kOpenAiResponses;
+extern const Provider kOpenAiMedia;
+extern const Provider kOpenAiAssistants;
+extern const Provider kManagementRequests;
 extern const Provider kBedrockConverse;
 extern const Provider kBedrockInvoke;
 extern const Provider kBedrockAgent;
 extern const Provider kGemini;
 extern const Provider kGeminiEmbeddings;
 extern const Provider kGeminiInteractions;
+extern const Provider kGeminiLive;
+extern const Provider kOpenAiRealtime;
 extern const Provider kVertexPredict;
 extern const Provider kVertexRawPredict;
 
@@ -32,6 +37,7 @@ const std::initializer_list<const Provider*> kProviders = {
     &kGemini,
     &kGeminiEmbeddings,
     &kGeminiInteractions,
+    &kGeminiLive,
     &kVertexPredict,
     &kVertexRawPredict,
     &kAnthropicMessages,
@@ -39,7 +45,11 @@ const std::initializer_list<const Provider*> kProviders = {
     &kOpenAiChat,
     &kOpenAiCompletions,
     &kOpenAiEmbeddings,
+    &kOpenAiRealtime,
     &kOpenAiResponses,
+    &kOpenAiMedia,
+    &kOpenAiAssistants,
+    &kManagementRequests,
 };
 
 }  // namespace
