@@ -116,6 +116,9 @@ Http2Decoder::Stream& Http2Decoder::open(std::uint32_t id, Http2Head& head) {
   highest_ = std::max(highest_, id);
   Stream& stream = streams_[id];
   stream.asks_websocket = head.connects_websocket();
+  for (const Side side : {Side::kRequest, Side::kResponse}) {
+    stream.seen_losses[index(side)] = losses(side);
+  }
   now_.sink->request(id, head.take_request(), *client_, now_.stamp);
   return stream;
 }
@@ -131,6 +134,7 @@ Http2Decoder::Stream& Http2Decoder::open_unseen(std::uint32_t id) {
 }
 
 void Http2Decoder::start_response(std::uint32_t id, Stream& stream, Http2Head& head) {
+  report_losses(id, stream, Side::kResponse);  // before the response: they are not its own
   stream.response_started = true;
   const int status = head.status();
   if (status == 0) head.set_partial();
@@ -153,6 +157,7 @@ void Http2Decoder::data(std::uint32_t id, std::string_view bytes) {
     stream = &open_unseen(id);
   }
   if (stream == nullptr || stream->over[index(side())]) return;  // in flight when it was reset
+  report_losses(id, *stream, side());
   if (stream->socket) return feed_socket(*stream, side(), bytes, 0);
   if (side() == Side::kResponse && !stream->response_started) {
     Http2Head head;
@@ -165,6 +170,7 @@ void Http2Decoder::data(std::uint32_t id, std::string_view bytes) {
 void Http2Decoder::data_lost(std::uint32_t id, std::uint64_t bytes) {
   Stream* stream = find(id);
   if (stream == nullptr || stream->over[index(side())]) return;
+  report_losses(id, *stream, side());
   if (stream->socket) return feed_socket(*stream, side(), {}, bytes);
   if (side() == Side::kRequest || stream->response_started) now_.sink->gap(id, side(), bytes);
 }
@@ -224,14 +230,19 @@ void Http2Decoder::unaligned() {
     lost_after_ = highest_;
     seen_from_ = UINT32_MAX;
   }
-  for (auto& [id, stream] : streams_) {
-    if (stream.over[index(side())]) continue;
-    stream.hurt[index(side())] = true;
-    if (stream.socket) {
-      feed_socket(stream, side(), {}, 0);
-    } else if (side() == Side::kRequest || stream.response_started) {
-      now_.sink->gap(id, side(), 0);
-    }
+  ++losses_[static_cast<std::size_t>(now_.direction)];
+}
+
+// Frames of this side may have been lost since the stream was last touched.
+void Http2Decoder::report_losses(std::uint32_t id, Stream& stream, Side side) {
+  std::uint32_t& seen = stream.seen_losses[index(side)];
+  if (stream.over[index(side)] || seen == losses(side)) return;
+  seen = losses(side);
+  stream.hurt[index(side)] = true;
+  if (stream.socket) {
+    feed_socket(stream, side, {}, 0);
+  } else if (side == Side::kRequest || stream.response_started) {
+    now_.sink->gap(id, side, 0);
   }
 }
 
@@ -260,6 +271,7 @@ void Http2Decoder::feed_socket(Stream& stream, Side side, std::string_view bytes
 // The stream is gone when both sides are over, or when the request's end may have been missed.
 void Http2Decoder::side_over(std::uint32_t id, Stream& stream, Side side) {
   if (stream.over[index(side)]) return;
+  for (const Side each : {Side::kRequest, Side::kResponse}) report_losses(id, stream, each);
   if (side == Side::kResponse && !stream.response_started) {
     Http2Head head;
     start_response(id, stream, head);
@@ -272,7 +284,7 @@ void Http2Decoder::side_over(std::uint32_t id, Stream& stream, Side side) {
   if (request_over && stream.over[index(Side::kResponse)]) end(id, End::kComplete);
 }
 
-End Http2Decoder::end_of(const Stream& stream) const {
+End Http2Decoder::end_of(const Stream& stream) {
   if (stream.over[index(Side::kResponse)]) return End::kComplete;
   if (stream.hurt[index(Side::kRequest)] || stream.hurt[index(Side::kResponse)]) return End::kGap;
   return stream.socket ? stream.socket->end() : End::kTruncated;
@@ -280,13 +292,18 @@ End Http2Decoder::end_of(const Stream& stream) const {
 
 void Http2Decoder::end(std::uint32_t id, End end) {
   const auto it = streams_.find(id);
+  for (const Side side : {Side::kRequest, Side::kResponse}) report_losses(id, it->second, side);
   if (it->second.socket) socket_memory_ -= it->second.socket->memory();
   streams_.erase(it);
   now_.sink->end(id, end, now_.stamp);
 }
 
 void Http2Decoder::end_all() {
-  while (!streams_.empty()) end(streams_.begin()->first, end_of(streams_.begin()->second));
+  while (!streams_.empty()) {
+    auto& [id, stream] = *streams_.begin();
+    for (const Side side : {Side::kRequest, Side::kResponse}) report_losses(id, stream, side);
+    end(id, end_of(stream));
+  }
 }
 
 Http2Decoder::Stream* Http2Decoder::find(std::uint32_t id) {

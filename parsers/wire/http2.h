@@ -56,8 +56,9 @@ class Http2Decoder final : public Decoder, private FrameEvents {
   struct Stream {
     bool asks_websocket = false;
     bool response_started = false;
-    bool over[2] = {false, false};  // by Side: END_STREAM was seen
-    bool hurt[2] = {false, false};  // by Side: frames may have been lost
+    bool over[2] = {false, false};          // by Side: END_STREAM was seen
+    bool hurt[2] = {false, false};          // by Side: frames may have been lost
+    std::uint32_t seen_losses[2] = {0, 0};  // by Side: of losses_, those that were reported
     std::unique_ptr<WebSocketStream> socket;
   };
   using Streams = std::map<std::uint32_t, Stream>;
@@ -79,15 +80,19 @@ class Http2Decoder final : public Decoder, private FrameEvents {
   void start_response(std::uint32_t id, Stream& stream, Http2Head& head);
   void feed_socket(Stream& stream, Side side, std::string_view bytes, std::uint64_t lost);
   void side_over(std::uint32_t id, Stream& stream, Side side);
+  void report_losses(std::uint32_t id, Stream& stream, Side side);
   void settings(std::string_view payload);
   void goaway(std::string_view payload);
   void end(std::uint32_t id, End end);
   void end_all();
-  End end_of(const Stream& stream) const;
+  static End end_of(const Stream& stream);
 
   Stream* find(std::uint32_t id);
   bool unseen(std::uint32_t id) const;
   Side side() const { return now_.direction == client_ ? Side::kRequest : Side::kResponse; }
+  std::uint32_t losses(Side side) const {
+    return losses_[(side == Side::kRequest) == (client_ == Direction::kWrite) ? 0 : 1];
+  }
   Half& half(Direction direction) { return halves_[static_cast<std::size_t>(direction)]; }
 
   // Valid during feed, gap and close.
@@ -105,6 +110,9 @@ class Http2Decoder final : public Decoder, private FrameEvents {
   // Streams in (lost_after_, seen_from_) began where we did not see the client's bytes.
   std::uint32_t lost_after_ = 0;
   std::uint32_t seen_from_ = UINT32_MAX;
+  // By Direction: how often alignment was lost. Streams learn of it when they are touched, so that
+  // a loss costs the same however many are open.
+  std::uint32_t losses_[2] = {0, 0};
   std::size_t socket_memory_ = 0;
   bool dead_ = false;
 };
