@@ -37,6 +37,16 @@ std::optional<DataUrl> data_url(std::string_view url) {
   return DataUrl{head.substr(0, head.find(';')), url.substr(comma + 1)};
 }
 
+// A signed link is a key to the object: its query goes, the rest still names it.
+std::string_view without_signature(std::string_view url) {
+  const auto query = url.find('?');
+  if (query == std::string_view::npos) return url;
+  for (const std::string_view mark : {"sig=", "ignature=", "token=", "Token=", "key=", "Key="}) {
+    if (url.find(mark, query) != std::string_view::npos) return url.substr(0, query);
+  }
+  return url;
+}
+
 // Members that carry inline media in some dialect.
 bool media_key(std::string_view key) {
   return key == "data" || key == "b64_json" || key == "file_data" || key == "bytes" ||
@@ -155,7 +165,7 @@ Part media_from_url(PartKind kind, std::string_view wire_type, std::string_view 
     part.media_type = data->media_type;
     part.bytes = base64_size(data->data);
   } else {
-    part.reference = url;
+    part.reference = without_signature(url);
   }
   return part;
 }

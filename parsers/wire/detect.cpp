@@ -7,7 +7,13 @@
 namespace llmtap {
 
 WireFormat detect_wire(std::string_view bytes) {
-  if (looks_like_http2(bytes) || contains_http2_frames(bytes)) return WireFormat::kHttp2;
+  if (looks_like_http2(bytes)) return WireFormat::kHttp2;
+  // Before the search: a body behind a start line (audio, images) may hold bytes like frames.
+  if (classify_start_line(bytes) == StartLine::kRequest ||
+      classify_start_line(bytes) == StartLine::kResponse) {
+    return WireFormat::kHttp1;
+  }
+  if (contains_http2_frames(bytes)) return WireFormat::kHttp2;
   constexpr std::string_view kPreface = "PRI";
   if (bytes.size() < kPreface.size() && kPreface.substr(0, bytes.size()) == bytes) {
     return WireFormat::kNeedMore;

@@ -24,6 +24,7 @@ bool base_url_has(const CallRecord& call, std::string_view word) {
 
 std::string_view method(const CallRecord& call) {
   if (call.dialect == "openai_responses") return "createResponse";
+  if (call.dialect == "openai_assistants") return "createRun";
   if (call.dialect == "openai_realtime") return "createRealtimeResponse";
   switch (call.operation) {
     case Operation::kTextCompletion:
@@ -101,13 +102,15 @@ Value chat_output(const CallRecord& call) {
     if (!reasoning.empty()) list.push_back(message("reasoning", reasoning));
     std::string text = openai_text(wire);
     if (call.streamed && chat) text = trimmed(text);
-    Value shaped = message(chat && wire.role.empty() ? "assistant" : wire.role, text);
+    Value shaped =
+        message(call.streamed && chat && wire.role.empty() ? "assistant" : wire.role, text);
     if (auto calls = tool_calls(wire); !calls.empty()) shaped["tool_calls"] = std::move(calls);
     fold_react(shaped, /*empty_content=*/false);
     list.push_back(std::move(shaped));
   }
   // An answer without choices stays empty; no answer at all is one empty message.
-  if (list.empty() && call.response_id.empty()) list.push_back(message("", ""));
+  const bool answered = call.http_status && call.end == End::kComplete;
+  if (list.empty() && !answered) list.push_back(message("", ""));
   return {{"messages", std::move(list)}};
 }
 
