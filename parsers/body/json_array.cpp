@@ -6,6 +6,7 @@
 //
 // Resync: a JSON string holds no raw newline, so a newline is outside of any string, and an object
 // that begins a line at column 0 is an element: writers of growing arrays indent what is inside.
+#include <algorithm>
 #include <string>
 
 #include "parsers/body/decoders.h"
@@ -50,6 +51,7 @@ class JsonArrayDecoder final : public BodyDecoder {
 
  private:
   enum class State { kStart, kBetween, kElement, kResync, kEnd };
+  static constexpr auto kNone = std::string_view::npos;
 
   static bool space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
@@ -79,7 +81,7 @@ class JsonArrayDecoder final : public BodyDecoder {
 
   std::size_t element(std::string_view bytes, std::size_t at, TimeNs ts_ns, BodySink& sink) {
     const std::size_t end = close_of_element(bytes, at);
-    const bool closed = end != std::string_view::npos;
+    const bool closed = end != kNone;
     const std::string_view part = bytes.substr(at, closed ? end - at : end);
     if (over_limit_ || buffer_.size() + part.size() > limit_) {
       sink.loss(LossReason::kBodyLimit, buffer_.size() + part.size());
@@ -101,25 +103,41 @@ class JsonArrayDecoder final : public BodyDecoder {
 
   // One behind the bracket that closes the element, or npos if it is not in this chunk.
   std::size_t close_of_element(std::string_view bytes, std::size_t at) {
-    for (; at < bytes.size(); ++at) {
-      const char c = bytes[at];
+    quote_known_ = false;
+    while (at < bytes.size()) {
       if (in_string_) {
-        if (escaped_) {
-          escaped_ = false;
-        } else if (c == '\\') {
-          escaped_ = true;
-        } else if (c == '"') {
-          in_string_ = false;
-        }
-      } else if (c == '"') {
+        at = end_of_string(bytes, at);
+        continue;
+      }
+      const char c = bytes[at++];
+      if (c == '"') {
         in_string_ = true;
       } else if (c == '{' || c == '[') {
         ++depth_;
       } else if ((c == '}' || c == ']') && --depth_ == 0) {
-        return at + 1;
+        return at;
       }
     }
-    return std::string_view::npos;
+    return kNone;
+  }
+
+  // Moves on inside a string: to the end of the chunk, behind an escape or behind the last quote.
+  // The next quote (or that there is none in this chunk) is kept: escapes do not search again.
+  std::size_t end_of_string(std::string_view bytes, std::size_t at) {
+    if (escaped_) {
+      escaped_ = false;
+      return at + 1;
+    }
+    if (!quote_known_ || quote_ < at) quote_ = bytes.find('"', at);
+    quote_known_ = true;
+    const std::size_t end = std::min(quote_, bytes.size());
+    const auto escape = bytes.substr(at, end - at).find('\\');
+    if (escape != kNone) {
+      escaped_ = true;
+      return at + escape + 1;
+    }
+    in_string_ = end == bytes.size();
+    return end + 1;
   }
 
   std::size_t resync(std::string_view bytes, std::size_t at, BodySink& sink) {
@@ -149,6 +167,8 @@ class JsonArrayDecoder final : public BodyDecoder {
   State state_ = State::kStart;
   std::string buffer_;  // an element that began in an earlier chunk
   std::uint64_t depth_ = 0;
+  std::size_t quote_ = 0;
+  bool quote_known_ = false;
   bool in_string_ = false;
   bool escaped_ = false;
   bool over_limit_ = false;
