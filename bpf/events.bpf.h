@@ -79,6 +79,19 @@ const volatile bool targets_only __weak = false;
 __u32 own_tgid __weak = 0;    /* the daemon: its exporters speak TLS too */
 __u64 generations __weak = 0; /* handed out so far */
 
+/*
+ * Which connections may have verdict IGNORE: one look instead of a map lookup at every entry.
+ * A slot is shared by hash, so it may say yes or, after a neighbour closed, no wrongly; both cost
+ * time only, the map decides.
+ */
+enum { IGNORED_SLOTS = 65536 };
+__u8 maybe_ignored[IGNORED_SLOTS] __weak = {};
+
+static __always_inline __u32 slot_of(__u64 conn, __u32 tgid, __u32 slots)
+{
+	return (((conn >> 4) + tgid) * 0x9e3779b97f4a7c15ULL >> 32) & (slots - 1);
+}
+
 static __always_inline void drop(__u32 reason, __u64 bytes)
 {
 	struct tls_drop_count *count = bpf_map_lookup_elem(&drops, &reason);
@@ -115,6 +128,16 @@ static __always_inline struct conn_state *conn_find(struct task_struct *task, __
 	struct conn_state *state = bpf_map_lookup_elem(&conns, &key);
 
 	return state && state->incarnation == incarnation_of(task) ? state : 0;
+}
+
+static __always_inline bool conn_ignored(struct task_struct *task, __u64 conn)
+{
+	struct conn_state *state;
+
+	if (!maybe_ignored[slot_of(conn, task->tgid, IGNORED_SLOTS)])
+		return false;
+	state = conn_find(task, conn);
+	return state && state->verdict == TLS_VERDICT_IGNORE;
 }
 
 static __noinline struct conn_state *conn_create(__u64 conn)
@@ -290,6 +313,8 @@ static __always_inline void conn_close(struct task_struct *task, __u64 conn)
 	head.begin_ns = head.end_ns = bpf_ktime_get_ns();
 	head.tgid = key.tgid;
 	head.tid = task->pid;
+	if (state->verdict == TLS_VERDICT_IGNORE)
+		maybe_ignored[slot_of(conn, key.tgid, IGNORED_SLOTS)] = 0;
 	bpf_map_delete_elem(&conns, &key);
 	emit(&head, 0);
 }

@@ -41,7 +41,6 @@ static __always_inline bool enter(struct pt_regs *ctx, struct task_struct *task,
 	__u8 shape = TLS_COOKIE_SHAPE(cookie);
 	__u64 address = PT_REGS_PARM1(ctx);
 	struct tls_site_count *site;
-	struct conn_state *conn;
 	struct frame *frame;
 
 	if (!observed(task->tgid))
@@ -55,15 +54,13 @@ static __always_inline bool enter(struct pt_regs *ctx, struct task_struct *task,
 	}
 	if (shape == TLS_CALL_GNUTLS_RECV && (__u8)PT_REGS_PARM2(ctx) != 0x17)
 		return false; /* not application data */
-	conn = conn_find(task, address);
-	if (conn && conn->verdict == TLS_VERDICT_IGNORE)
+	if (conn_ignored(task, address))
 		return false;
-	frame = frame_push(task, PT_REGS_SP(ctx));
+	frame = frame_push(task->pid, PT_REGS_SP(ctx));
 	if (!frame) {
 		drop(TLS_DROP_STATE_FULL, 0);
 		return false;
 	}
-	frame->sp = PT_REGS_SP(ctx);
 	frame->conn = address;
 	frame->cookie = cookie;
 	frame->begin_ns = bpf_ktime_get_ns();
@@ -88,34 +85,36 @@ static __always_inline __u64 result(struct pt_regs *ctx, __u8 shape, const struc
 
 static __always_inline void leave(struct pt_regs *ctx, struct task_struct *task)
 {
-	struct frame *frame = frame_of_return(task, ctx);
+	struct frame *frame = frame_of_return(task->pid, ctx);
 	struct moved_bytes m = {};
 	struct tls_site_count *site;
+	bool plausible;
 	__u64 done;
 
 	if (!frame) {
 		drop(TLS_DROP_UNMATCHED_RETURN, 0);
 		return;
 	}
-	frame->sp = 0;
-	if (frame->conn == 0)
-		return;
-	done = result(ctx, TLS_COOKIE_SHAPE(frame->cookie), frame);
-	if (done == 0)
-		return;
-	if (done > frame->len || done > 0xffffffff) {
-		drop(TLS_DROP_WRONG_SITE, 0);
-		site = site_of(frame->cookie);
-		if (site)
-			site->refused++;
+	if (frame->conn == 0) {
+		frame_pop(frame);
 		return;
 	}
+	done = result(ctx, TLS_COOKIE_SHAPE(frame->cookie), frame);
 	m.conn = frame->conn;
 	m.from = frame->buffer;
 	m.begin_ns = frame->begin_ns;
 	m.cookie = frame->cookie;
 	m.len = done;
-	moved(task, &m);
+	plausible = done <= frame->len && done <= 0xffffffff;
+	frame_pop(frame);
+	if (!plausible) {
+		drop(TLS_DROP_WRONG_SITE, 0);
+		site = site_of(m.cookie);
+		if (site)
+			site->refused++;
+	} else if (done > 0) {
+		moved(task, &m);
+	}
 }
 
 /* One program for entry and return; 1 from the entry declines the return. Kernel 6.13. */
@@ -139,11 +138,9 @@ static __always_inline int enter_or_mute(struct pt_regs *ctx)
 
 	if (enter(ctx, task, cookie) || TLS_COOKIE_SHAPE(cookie) == TLS_CALL_FREE)
 		return 0;
-	frame = frame_push(task, PT_REGS_SP(ctx));
-	if (frame) {
-		frame->sp = PT_REGS_SP(ctx);
+	frame = frame_push(task->pid, PT_REGS_SP(ctx));
+	if (frame)
 		frame->conn = 0;
-	}
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /*
  * Life and death of processes, and the two programs that user space runs itself.
  */
-#include "events.bpf.h"
+#include "call.bpf.h"
 
 static __always_inline void process_ended(__u32 tgid, __u16 kind)
 {
@@ -19,6 +19,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
 
+	frames_drop(task->pid);
 	if (task->signal->live.counter != 0)
 		return 0; /* other threads go on */
 	if (targets_only)
@@ -61,6 +62,8 @@ int set_verdict(struct tls_set_verdict *want)
 		return 0;
 	}
 	conn->verdict = verdict;
+	if (verdict == TLS_VERDICT_IGNORE)
+		maybe_ignored[slot_of(want->conn, want->tgid, IGNORED_SLOTS)] = 1;
 	return 0;
 }
 
