@@ -28,7 +28,8 @@ struct conn_state {
 	__u32 turn_bytes; /* moved since the direction changed; saturates */
 	__u8 turn_direction;
 	__u8 verdict;
-	__u16 zero;
+	__u8 request_direction; /* of the first bytes */
+	__u8 zero;
 };
 
 /* Sizes are defaults; user space may change them before load. */
@@ -140,13 +141,15 @@ static __always_inline bool conn_ignored(struct task_struct *task, __u64 conn)
 	return state && state->verdict == TLS_VERDICT_IGNORE;
 }
 
-static __noinline struct conn_state *conn_create(__u64 conn)
+static __noinline struct conn_state *conn_create(__u64 conn, __u8 direction)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct conn_key key = {.conn = conn, .tgid = task->tgid};
 	struct conn_state fresh = {
 		.generation = __sync_fetch_and_add(&generations, 1) + 1,
 		.incarnation = incarnation_of(task),
+		.request_direction = direction,
+		.turn_direction = direction,
 	};
 	__u8 one = 1;
 
@@ -229,7 +232,7 @@ static long emit_piece(__u64 index, const struct cutting *cut)
 /* How much of a call's bytes to copy. Moves the turn on. */
 static __always_inline __u32 window(struct conn_state *conn, __u8 direction, __u32 moved)
 {
-	__u32 before, seen;
+	__u32 before, seen, limit;
 
 	if (conn->turn_direction != direction) {
 		conn->turn_direction = direction;
@@ -242,9 +245,10 @@ static __always_inline __u32 window(struct conn_state *conn, __u8 direction, __u
 		return 0;
 	if (conn->verdict != TLS_VERDICT_WATCH)
 		return moved;
-	if (before >= TLS_WATCH_BYTES)
+	limit = direction == conn->request_direction ? TLS_WATCH_REQUEST_BYTES : TLS_WATCH_BYTES;
+	if (before >= limit)
 		return 0;
-	return moved < TLS_WATCH_BYTES - before ? moved : TLS_WATCH_BYTES - before;
+	return moved < limit - before ? moved : limit - before;
 }
 
 struct moved_bytes {
@@ -269,7 +273,7 @@ static __always_inline void moved(struct task_struct *task, const struct moved_b
 		site->bytes += m->len;
 	}
 	if (!conn)
-		conn = conn_create(m->conn);
+		conn = conn_create(m->conn, direction);
 	if (!conn) {
 		drop(TLS_DROP_STATE_FULL, m->len);
 		return;

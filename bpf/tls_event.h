@@ -83,14 +83,21 @@ struct tls_drop_count {
 enum tls_verdict {
 	TLS_VERDICT_UNKNOWN = 0, /* copy everything */
 	TLS_VERDICT_LLM = 1,     /* copy everything */
-	TLS_VERDICT_WATCH = 2,   /* copy the first TLS_WATCH_BYTES of each turn */
+	TLS_VERDICT_WATCH = 2,   /* copy the head of each turn */
 	TLS_VERDICT_IGNORE = 3,  /* copy nothing */
 };
 /*
- * A write after a read, or a read after a write, starts a turn. IGNORE costs one bare trap: returns
- * are not observed and offsets stand still, so leaving IGNORE starts a new generation at offset 0.
+ * A write after a read, or a read after a write, starts a turn. WATCH has two limits: a request's
+ * body follows its head within microseconds, before user space can say that it is an LLM call
+ * after all; the answer takes longer. The request's direction is that of the first bytes seen.
+ *
+ * IGNORE costs one bare trap: returns are not observed and offsets stand still, so leaving IGNORE
+ * starts a new generation at offset 0.
  */
-enum { TLS_WATCH_BYTES = 1024 };
+enum {
+	TLS_WATCH_BYTES = 1024,
+	TLS_WATCH_REQUEST_BYTES = 256 << 10,
+};
 
 enum {
 	TLS_PIECE_BYTES = 16384,        /* payload of one event at most; longer calls give several */
