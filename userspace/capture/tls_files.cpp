@@ -47,7 +47,7 @@ enum class Stage { kSymbols, kSearch };
 
 // Shapes that the kernel programs do not read (yet) must not be attached: with the wrong program a
 // probe would hijack returns.
-constexpr std::uint8_t kLastShapeRead = TLS_CALL_GNUTLS_RECV;
+constexpr std::uint8_t kLastShapeRead = TLS_CALL_GO_READ;
 
 void refuse_unread_shapes(ProbePlan& plan) {
   const auto refused = std::erase_if(plan.sites, [](const ProbeSite& site) {
