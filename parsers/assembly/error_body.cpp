@@ -37,7 +37,7 @@ std::string message_of(const Json& object) {
 void read_object(const Json& object, CallError& error) {
   const Json inner = object["error"].is_object() ? object["error"] : object;
   error.type = text_of(inner["type"]);
-  if (error.type.empty()) error.type = text_of(inner["status"]);
+  if (error.type.empty()) error.type = inner["status"].str();
   error.code = text_of(inner["code"]);
   error.message = message_of(inner);
   if (error.type.empty()) error.type = aws_type(text_of(object["__type"]));

@@ -104,7 +104,7 @@ ChatStream::Choice& ChatStream::choice(std::int64_t index, CallRecord& call) {
   if (const auto found = choices_.find(index); found != choices_.end()) return found->second;
   if (choices_.size() >= kMaxChoices) return choices_.begin()->second;
   call.output.emplace_back();
-  return choices_.emplace(index, Choice{call.output.size() - 1, {}, {}}).first->second;
+  return choices_.emplace(index, Choice{call.output.size() - 1, {}, {}, 0, 0}).first->second;
 }
 
 Part& ChatStream::part(Choice& choice, PartKind kind, CallRecord& call) {
@@ -117,37 +117,45 @@ Part& ChatStream::part(Choice& choice, PartKind kind, CallRecord& call) {
   return parts[slot->second];
 }
 
-bool ChatStream::tool_deltas(Choice& choice, const Json& delta, CallRecord& call) {
-  auto& parts = call.output[choice.message].parts;
-  std::int64_t position = 0;
-  for (const auto piece : delta["tool_calls"].elements()) {
-    std::int64_t index = piece["index"].integer().value_or(position);
-    ++position;
-    const Part read = read_openai_tool_call(piece);
-    auto slot = choice.tools.find(index);
-    // Some servers number every call 0: a new id is a new call.
-    if (slot != choice.tools.end() && !read.tool_id.empty() &&
-        !parts[slot->second].tool_id.empty() && parts[slot->second].tool_id != read.tool_id) {
-      index = choice.tools.rbegin()->first + 1;
-      slot = choice.tools.end();
-    }
-    if (slot == choice.tools.end()) {
-      if (choice.tools.size() >= kMaxToolCalls) continue;
-      // A piece without id and name goes on with the call that was last begun.
-      if (read.tool_id.empty() && read.tool_name.empty() && !choice.tools.empty()) {
-        parts[choice.tools.rbegin()->second].arguments += read.arguments;
-        continue;
-      }
-      choice.tools.emplace(index, parts.size());
-      parts.push_back(read);
-      continue;
-    }
-    Part& whole = parts[slot->second];
+// A piece goes on with the call of its index; without an index, with the one last begun. An id that
+// differs begins a new call even under a used index, and so does a named piece without an index.
+void ChatStream::tool_delta(Choice& choice, const Json& piece, std::vector<Part>& parts) {
+  const Part read = read_openai_tool_call(piece);
+  const auto index = piece["index"].integer();
+  const bool begins = !read.tool_id.empty() || !read.tool_name.empty();
+  std::optional<std::size_t> at;
+  if (index) {
+    const auto slot = choice.tools.find(*index);
+    if (slot != choice.tools.end()) at = slot->second.back();
+  } else if (!begins && choice.tool_count > 0) {
+    at = choice.last_tool;
+  }
+  if (at && !read.tool_id.empty() && !parts[*at].tool_id.empty() &&
+      parts[*at].tool_id != read.tool_id) {
+    at.reset();
+  }
+  if (at) {
+    Part& whole = parts[*at];
     if (whole.tool_id.empty()) whole.tool_id = read.tool_id;
     if (whole.tool_name.empty()) whole.tool_name = read.tool_name;
     whole.arguments += read.arguments;
+    return;
   }
-  return position > 0;
+  if (choice.tool_count >= kMaxToolCalls) return;
+  const std::int64_t next = choice.tools.empty() ? 0 : choice.tools.rbegin()->first + 1;
+  choice.tools[index.value_or(next)].push_back(parts.size());
+  choice.last_tool = parts.size();
+  ++choice.tool_count;
+  parts.push_back(read);
+}
+
+bool ChatStream::tool_deltas(Choice& choice, const Json& delta, CallRecord& call) {
+  bool any = false;
+  for (const auto piece : delta["tool_calls"].elements()) {
+    tool_delta(choice, piece, call.output[choice.message].parts);
+    any = true;
+  }
+  return any;
 }
 
 void ChatStream::delta(const Json& json, TimeNs ts_ns, CallRecord& call) {
@@ -188,7 +196,9 @@ void ChatStream::finish(CallRecord& call) {
         parts.push_back(part);
       }
     }
-    for (const auto& [tool, at] : choice.tools) parts.push_back(message.parts[at]);
+    for (const auto& [tool, positions] : choice.tools) {
+      for (const auto at : positions) parts.push_back(message.parts[at]);
+    }
     std::stable_sort(parts.begin(), parts.end(),
                      [](const Part& a, const Part& b) { return rank(a) < rank(b); });
     message.parts = std::move(parts);

@@ -24,11 +24,15 @@ class ChatStream {
   struct Choice {
     std::size_t message = 0;  // in call.output
     std::map<PartKind, std::size_t> parts;
-    std::map<std::int64_t, std::size_t> tools;  // tool_calls[].index → part
+    // tool_calls[].index → parts. More than one: some servers number every call 0.
+    std::map<std::int64_t, std::vector<std::size_t>> tools;
+    std::size_t last_tool = 0;  // the part that was last begun
+    std::size_t tool_count = 0;
   };
   Choice& choice(std::int64_t index, CallRecord& call);
   Part& part(Choice& choice, PartKind kind, CallRecord& call);
   bool tool_deltas(Choice& choice, const Json& delta, CallRecord& call);
+  void tool_delta(Choice& choice, const Json& piece, std::vector<Part>& parts);
 
   std::map<std::int64_t, Choice> choices_;
 };
