@@ -73,6 +73,9 @@ Value tags(const CallRecord& call, const Shape& shape, const TraceIds& ids, bool
   if (call.sdk.retry_count.value_or(0) > 0) {
     tags["retry_attempt"] = std::to_string(*call.sdk.retry_count);
   }
+  if (call.end != End::kComplete) tags["end"] = std::string(name(call.end));
+  if (call.partial) tags["bytes_lost"] = std::to_string(call.bytes_lost);
+  if (call.observed == ObservedEnd::kServer) tags["observed"] = "server";
   if (!call.request_id.empty()) tags["request_id"] = call.request_id;
   if (!call.trace.datadog_parent_id.empty()) tags["dd.parent_id"] = call.trace.datadog_parent_id;
 
