@@ -75,13 +75,16 @@ class AgentParser final : public CallParser {
  public:
   void request(const RequestHead& head, const RequestBody& body, CallRecord& call) override;
   Step event(const BodyEvent& event, const Json& json, CallRecord& call) override;
+  void finish(CallRecord& call) override {
+    if (!traces_.empty()) call.vendor.push_back({"agent_traces", std::move(traces_) + "]"});
+  }
 
  private:
   void chunk(const Json& json, TimeNs ts_ns, CallRecord& call);
   void trace(const Json& json, CallRecord& call);
   void whole(const Json& json, CallRecord& call);
 
-  std::size_t traced_ = 0;
+  std::string traces_;  // "[{...},{...}"
 };
 
 void AgentParser::request(const RequestHead& head, const RequestBody& body, CallRecord& call) {
@@ -135,9 +138,9 @@ void AgentParser::trace(const Json& json, CallRecord& call) {
       call.error = std::move(error);
     }
   }
-  auto text = dump_without_media(json["trace"]);
-  traced_ += text.size();
-  if (traced_ <= kMaxTraces) call.vendor.push_back({"agent_trace", std::move(text)});
+  const auto text = dump_without_media(json["trace"]);
+  if (traces_.size() + text.size() > kMaxTraces) return;
+  traces_ += (traces_.empty() ? "[" : ",") + text;
 }
 
 void AgentParser::whole(const Json& json, CallRecord& call) {

@@ -53,8 +53,9 @@ Part read_tool_result(const Json& result) {
   part.wire_type = "toolResult";
   part.tool_id = result["toolUseId"].str();
   for (const auto block : result["content"].elements()) {
-    if (!part.text.empty()) part.text += '\n';
-    part.text += block["json"].exists() ? block["json"].dump() : block["text"].str();
+    const auto text = block["json"].exists() ? block["json"].dump() : block["text"].str();
+    if (!part.text.empty() && !text.empty()) part.text += '\n';
+    part.text += text;
   }
   part.raw = dump_without_media(result["content"]);
   return part;

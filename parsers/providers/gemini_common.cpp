@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cctype>
+#include <charconv>
 
 #include "parsers/providers/common.h"
 
@@ -208,8 +209,27 @@ void read_google_usage(const Json& usage, CallRecord& call) {
   if (!out.empty()) call.usage = out;
 }
 
+namespace {
+
+// "7s", "1.5s".
+std::optional<double> seconds(std::string_view text) {
+  if (!text.ends_with('s')) return std::nullopt;
+  text.remove_suffix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
 void read_google_error(const Json& error, CallRecord& call) {
-  if (!error.is_object() || call.error) return;
+  if (!error.is_object()) return;
+  for (const auto detail : error["details"].elements()) {  // google.rpc.RetryInfo
+    const auto delay = seconds(detail["retryDelay"].string().value_or(""));
+    if (delay && !call.retry_after_s) call.retry_after_s = delay;
+  }
+  if (call.error) return;
   CallError out;
   out.in_stream = call.http_status.value_or(200) < 400;
   out.type = error["status"].str();

@@ -16,20 +16,21 @@ constexpr std::size_t kMaxParts = 1024;
 struct Delta {
   std::string_view type;
   PartKind kind;
+  std::string_view wire_type;
 };
 
 // Current names and those of the Realtime beta, which some vendors still speak.
 constexpr Delta kDeltas[] = {
-    {"output_text.delta", PartKind::kText},
-    {"text.delta", PartKind::kText},
-    {"refusal.delta", PartKind::kRefusal},
-    {"reasoning_summary_text.delta", PartKind::kReasoning},
-    {"reasoning_text.delta", PartKind::kReasoning},
-    {"function_call_arguments.delta", PartKind::kToolCall},
-    {"custom_tool_call_input.delta", PartKind::kToolCall},
-    {"mcp_call_arguments.delta", PartKind::kToolCall},
-    {"output_audio_transcript.delta", PartKind::kAudio},
-    {"audio_transcript.delta", PartKind::kAudio},
+    {"output_text.delta", PartKind::kText, "output_text"},
+    {"text.delta", PartKind::kText, "output_text"},
+    {"refusal.delta", PartKind::kRefusal, "refusal"},
+    {"reasoning_summary_text.delta", PartKind::kReasoning, "reasoning"},
+    {"reasoning_text.delta", PartKind::kReasoning, "reasoning"},
+    {"function_call_arguments.delta", PartKind::kToolCall, "function_call"},
+    {"custom_tool_call_input.delta", PartKind::kToolCall, "function_call"},
+    {"mcp_call_arguments.delta", PartKind::kToolCall, "function_call"},
+    {"output_audio_transcript.delta", PartKind::kAudio, "output_audio"},
+    {"audio_transcript.delta", PartKind::kAudio, "output_audio"},
 };
 
 // Content too, but not kept: the finished item has it.
@@ -88,6 +89,8 @@ bool ItemStream::delta(std::string_view type, const Json& event, CallRecord& cal
   // Reasoning and calls are one part of their item, whatever the index of the piece.
   if (row->kind != PartKind::kText && row->kind != PartKind::kRefusal) n = 0;
   Part& part = nth_part(message(event, call), row->kind, n);
+  if (part.wire_type.empty()) part.wire_type = row->wire_type;
+  if (row->kind == PartKind::kReasoning) part.raw.clear();  // its empty beginning
   (row->kind == PartKind::kToolCall ? part.arguments : part.text) += text;
   return true;
 }

@@ -68,7 +68,9 @@ class RealtimeParser final : public CallParser {
   void request(const RequestHead& head, const RequestBody& body, CallRecord& call) override;
   Step event(const BodyEvent& event, const Json& json, CallRecord& call) override;
   bool client_event(const BodyEvent& event, const Json& json, CallRecord& call) override;
-  void finish(CallRecord& call) override { prepare(call); }
+  void finish(CallRecord& call) override {
+    if (asked_ || prepared_) prepare(call);
+  }
   void next(CallRecord& call) override;
 
  private:

@@ -3,6 +3,7 @@
 // Fixture → exact record, however the bytes are cut.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <set>
@@ -49,6 +50,28 @@ TEST_CASE("golden: the same records at every chunk size", "[golden]") {
     }
     CAPTURE(fixture.folder.string());
     CHECK(differs == 0);
+  }
+}
+
+// What the wire may do to an answer: end anywhere, or hold any byte.
+TEST_CASE("golden: a damaged answer gives as many records as a whole one", "[golden]") {
+  for (const auto& whole : fixtures()) {
+    if (!whole.messages.empty()) continue;
+    const auto records = fold_fixture(whole, 0)["records"].size();
+    std::size_t wrong = 0;
+    Fixture damaged = whole;
+    const std::size_t step = std::max<std::size_t>(1, whole.response_body.size() / 200);
+    for (std::size_t at = 0; at < whole.response_body.size(); at += step) {
+      damaged.end = End::kTruncated;
+      damaged.response_body = whole.response_body.substr(0, at);
+      wrong += fold_fixture(damaged, 0)["records"].size() != records;
+      damaged.end = whole.end;
+      damaged.response_body = whole.response_body;
+      damaged.response_body[at] = static_cast<char>(damaged.response_body[at] ^ (1 << at % 8));
+      wrong += fold_fixture(damaged, 0)["records"].size() != records;
+    }
+    CAPTURE(whole.folder.string());
+    CHECK(wrong == 0);
   }
 }
 

@@ -56,13 +56,14 @@ std::string item_text(const Message& item) {
 }
 
 // The SDK's text for reasoning: three members of the item, keys sorted.
-std::string reasoning_text(const Part& part) {
+std::string reasoning_text(const Part& part, const std::string& id) {
   const Value item = part.raw.empty() ? Value::object() : json_or_string(part.raw);
   Value shown = {{"encrypted_content", ""}, {"id", ""}, {"summary", Value::array()}};
   for (auto& [key, value] : shown.items()) {
     if (item.is_object() && item.contains(key) && !item[key].is_null()) value = item[key];
   }
   if (part.raw.empty() && !part.text.empty()) {  // an abandoned stream has only the deltas
+    shown["id"] = id;
     shown["summary"].push_back({{"text", part.text}, {"type", "summary_text"}});
   }
   return python_json(shown.dump(-1, ' ', false, Value::error_handler_t::replace));
@@ -116,7 +117,7 @@ Value output_message(const Message& item) {
   if (Value tools = tool_message(item); !tools.is_null()) return tools;
   const Part* first = item.parts.empty() ? nullptr : &item.parts.front();
   if (first != nullptr && first->kind == PartKind::kReasoning) {
-    return message("reasoning", reasoning_text(*first));
+    return message("reasoning", reasoning_text(*first, item.id));
   }
   if (first != nullptr && first->kind == PartKind::kOther) {
     return message(item.role, cut(first->raw, kMaxItemText));
