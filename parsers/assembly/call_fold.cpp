@@ -138,7 +138,7 @@ bool CallFold::State::adopt(const Provider* provider, const RequestBody& body) {
   call_.provider = context_.names.label(call_.host, call_.port);
   call_.sdk = read_sdk(head_.headers);
   call_.trace = read_trace(head_.headers);
-  call_.request_headers = without_secrets(head_.headers);
+  call_.request_headers = kept_headers(head_.headers);
   if (socket_) blank_ = std::make_unique<CallRecord>(call_);
   parser_ = provider->make();
   parser_->request(head_, body, call_);
@@ -146,6 +146,7 @@ bool CallFold::State::adopt(const Provider* provider, const RequestBody& body) {
   input_bytes_ = trim_text(call_.input, context_.limits.record_text, cut);
   if (cut) loss(LossReason::kContentLimit, 0);
   head_.headers = {};
+  header_bytes_ = size_of(call_.request_headers);
   set_verdict(ConnVerdict::kLlm);
   if (!socket_ && generates(call_.operation)) context_.sink.progress(call_);
   return true;
@@ -213,7 +214,7 @@ void CallFold::State::end_call(End end, Stamp stamp) {
 }
 
 std::size_t CallFold::State::memory() const {
-  std::size_t bytes = sizeof *this + input_bytes_ + content_bytes_ + early_bytes_ + coding_.memory();
+  std::size_t bytes = sizeof *this + header_bytes_ + input_bytes_ + content_bytes_ + early_bytes_ + coding_.memory();
   if (request_) bytes += request_->memory();
   if (decoder_) bytes += decoder_->memory();
   return bytes;

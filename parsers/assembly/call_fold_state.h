@@ -15,6 +15,7 @@
 
 namespace llmtap {
 
+std::size_t size_of(const Headers& headers);
 // True if a text may be a JSON object or array: the others are not worth parsing.
 bool may_be_json(std::string_view data);
 // Cuts what is over `limit` bytes off the end of the messages' text, at a character's edge. Returns
@@ -98,6 +99,7 @@ struct CallFold::State final : private BodySink {
   bool coding_lost_ = false;
   bool done_ = false;  // the parser says that the call is over
   TimeNs last_seen_ = 0;
+  std::size_t header_bytes_ = 0;
   std::size_t input_bytes_ = 0;    // of the record's input
   std::size_t content_bytes_ = 0;  // of its output, as of the last weighing, and events since
   std::size_t unweighed_ = 0;

@@ -23,6 +23,14 @@ void cut_text(std::string& text, std::size_t size) {
 
 }  // namespace
 
+std::size_t size_of(const Headers& headers) {
+  std::size_t bytes = 0;
+  for (const auto& header : headers) {
+    bytes += sizeof(Header) + header.name.size() + header.value.size();
+  }
+  return bytes;
+}
+
 bool may_be_json(std::string_view data) {
   const auto first = data.find_first_not_of(" \t\r\n");
   return first != std::string_view::npos && (data[first] == '{' || data[first] == '[');
@@ -79,8 +87,9 @@ void CallFold::State::start_response(ResponseHead&& head, Stamp stamp) {
     call->request_id = read_request_id(head.headers);
     call->rate_limits = read_rate_limits(head.headers, ts_ns);
     call->retry_after_s = read_retry_after(head.headers, ts_ns);
-    call->response_headers = without_secrets(head.headers);
+    call->response_headers = kept_headers(head.headers);
   }
+  header_bytes_ += size_of(call_.response_headers);
   call_.timing.response_start = ts_ns;
   parser_->response(head, call_);
   if (head.status == 101) return;

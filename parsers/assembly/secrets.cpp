@@ -41,6 +41,22 @@ constexpr std::array<Prefix, 16> kPrefixes = {{{"sk-", 20},
                                                {"ASIA", 20},
                                                {"openai-insecure-api-key", 23}}};
 
+// Says nothing about a call.
+bool is_transport(std::string_view name) {
+  constexpr std::array<std::string_view, 29> kNames = {
+      "accept",        "accept-encoding",           "accept-language", "accept-ranges",
+      "age",           "alt-svc",                   "cache-control",   "cf-cache-status",
+      "connection",    "content-length",            "date",            "etag",
+      "expires",       "host",                      "keep-alive",      "last-modified",
+      "nel",           "permissions-policy",        "pragma",          "referrer-policy",
+      "report-to",     "strict-transport-security", "te",              "transfer-encoding",
+      "vary",          "x-content-type-options",    "x-frame-options", "x-xss-protection",
+      "content-security-policy"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
+         name.starts_with("access-control-") || name.starts_with("sec-fetch-") ||
+         name.starts_with("sec-ch-");
+}
+
 }  // namespace
 
 bool is_secret_header(std::string_view name) {
@@ -83,15 +99,19 @@ bool looks_like_credential(std::string_view value) {
   return false;
 }
 
-Headers without_secrets(const Headers& headers) {
-  Headers kept;
-  kept.reserve(headers.size());
+Headers kept_headers(const Headers& headers) {
+  const auto kept = [](const Header& header) {
+    return !is_transport(header.name) && !is_secret_header(header.name) &&
+           header.value.size() <= kMaxHeaderValue && !looks_like_credential(header.value);
+  };
+  Headers out;
+  out.reserve(std::min<std::size_t>(
+      kMaxHeaders, static_cast<std::size_t>(std::count_if(headers.begin(), headers.end(), kept))));
   for (const auto& header : headers) {
-    if (!is_secret_header(header.name) && !looks_like_credential(header.value)) {
-      kept.push_back(header);
-    }
+    if (out.size() == kMaxHeaders) break;
+    if (kept(header)) out.push_back(header);
   }
-  return kept;
+  return out;
 }
 
 std::string mask_query(std::string_view path) {

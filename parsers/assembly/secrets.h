@@ -4,6 +4,7 @@
 // credential are dropped under any name.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -17,8 +18,11 @@ bool is_secret_parameter(std::string_view name);
 // A bearer or basic credential, a JSON web token, or a key with a vendor's prefix, anywhere in it.
 bool looks_like_credential(std::string_view value);
 
-// Without headers that are secret by name or value.
-Headers without_secrets(const Headers& headers);
+// What a record keeps: no header that is secret by name or value, and none that only browsers,
+// caches and the connection need. Bounded: kMaxHeaders of at most kMaxHeaderValue bytes.
+Headers kept_headers(const Headers& headers);
+inline constexpr std::size_t kMaxHeaders = 100;
+inline constexpr std::size_t kMaxHeaderValue = 4096;
 // `path` with query; values of secret parameters become "***".
 std::string mask_query(std::string_view path);
 
