@@ -92,6 +92,7 @@ struct ToolDefinition {
   std::string schema;      // compact JSON; empty if absent
   std::string wire_type;   // "function", "custom", "web_search_20250305", ...
   bool deferred = false;   // defer_loading: the model does not see it yet
+  bool null_description = false;  // the wire said null, not nothing
 
   bool operator==(const ToolDefinition&) const = default;
 };

@@ -67,7 +67,8 @@ void read_config(const Json& body, CallRecord& call) {
     add_param(call, name, dump_without_media(value));
   }
   read_params(body, kOthers, call);
-  const bool configured = config || google_member(body, "safetySettings") || body["tools"] ||
+  // SDKs without a configuration still send an empty object.
+  const bool configured = config.size() > 0 || google_member(body, "safetySettings") || body["tools"] ||
                           google_member(body, "systemInstruction");
   if (configured) call.vendor.push_back({"google_config", "true"});
 }

@@ -138,6 +138,7 @@ ToolDefinition read_openai_tool(const Json& tool) {
   const Json inner = first_object({tool["function"], tool["custom"], tool});
   out.name = inner["name"].str();
   out.description = inner["description"].str();
+  out.null_description = inner["description"].is_null();
   for (const auto key : {"parameters", "format", "input_schema"}) {
     if (inner[key].is_object()) {
       out.schema = inner[key].dump();

@@ -32,18 +32,12 @@ std::string block_result(const Value& block) {
 }
 
 void add_results(const Part& part, Value& list) {
-  // Key order counts in JSON results: parsed anew, ordered, by python_json.
-  const auto content = nlohmann::ordered_json::parse(part.raw, nullptr, false);
-  if (!content.is_array()) return;
-  for (const auto& block : content) {
+  for (const auto& block : json_or_string(part.raw)) {
     if (!block.is_object()) continue;
-    const std::string text = block.contains("json") && !block.contains("text")
-                                 ? python_json(block["json"].dump())
-                                 : block_result(Value(block));
-    list.push_back(
-        {{"role", "user"},
-         {"tool_results",
-          Value::array({{{"result", text}, {"tool_id", part.tool_id}, {"type", "toolResult"}}})}});
+    list.push_back({{"role", "user"},
+                    {"tool_results", Value::array({{{"result", block_result(block)},
+                                                    {"tool_id", part.tool_id},
+                                                    {"type", "toolResult"}}})}});
   }
 }
 

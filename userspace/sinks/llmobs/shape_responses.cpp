@@ -222,10 +222,20 @@ Value metadata(const CallRecord& call) {
   return picked;
 }
 
+// The SDK turns a description into text, null too.
+Value tools(const CallRecord& call) {
+  CallRecord shown;
+  shown.tools = call.tools;
+  for (auto& tool : shown.tools) {
+    if (tool.null_description && !tool.name.empty()) tool.description = "None";
+  }
+  return tool_definitions(shown);
+}
+
 }  // namespace
 
-const Shape kResponsesShape = {"openai", openai_name, openai_model,     openai_provider, input,
-                               output,   metadata,    tool_definitions, usage_metrics,   "openai.",
+const Shape kResponsesShape = {"openai", openai_name, openai_model, openai_provider, input,
+                               output,   metadata,    tools,        usage_metrics,   "openai.",
                                ""};
 
 }  // namespace llmtap::llmobs
