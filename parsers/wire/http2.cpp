@@ -63,7 +63,6 @@ bool Http2Decoder::block(const FrameHeader& header, std::string_view block, bool
   if (lost) {
     hpack.forget();
     head.set_partial();
-    now_.sink->loss(LossReason::kHeaderLimit, header.length);
   } else if (!hpack.decode(block, [&](const HpackField& field) { head.add(field); })) {
     hpack.forget();
     return false;
@@ -224,8 +223,14 @@ void Http2Decoder::goaway(std::string_view payload) {
   }
 }
 
+void Http2Decoder::over_limit(std::uint64_t bytes) {
+  now_.sink->loss(LossReason::kHeaderLimit, bytes);
+}
+
 void Http2Decoder::unaligned() {
   half(now_.direction).hpack.forget();
+  // SETTINGS may have been among what was lost: the other side may send larger frames.
+  half(opposite(now_.direction)).reader.set_max_frame(kLargestMaxFrame);
   if (!client_ || now_.direction == *client_) {
     lost_after_ = highest_;
     seen_from_ = UINT32_MAX;

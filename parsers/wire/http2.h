@@ -69,6 +69,7 @@ class Http2Decoder final : public Decoder, private FrameEvents {
   void data_lost(std::uint32_t stream, std::uint64_t bytes) override;
   void data_end(const FrameHeader& header) override;
   void control(const FrameHeader& header, std::string_view payload) override;
+  void over_limit(std::uint64_t bytes) override;
   void unaligned() override;
   void violated() override;
   void skipped(std::uint64_t bytes) override;

@@ -100,13 +100,13 @@ void FrameReader::begin_frame(FrameEvents& events) {
     case FrameType::kPushPromise:
     case FrameType::kContinuation:
       state_ = State::kWhole;
-      if (left_ + block_.size() > kMaxBlock) payload_lost(events);
+      if (left_ + block_.size() > kMaxBlock) pass_over_payload(events);
       break;
     case FrameType::kRstStream:
     case FrameType::kSettings:
     case FrameType::kGoaway:
       state_ = State::kWhole;
-      if (left_ > kMaxControl) payload_lost(events);
+      if (left_ > kMaxControl) pass_over_payload(events);
       break;
     default:  // 5.5: flow control, PING and extensions do not matter to an observer
       state_ = left_ == 0 ? State::kHeader : State::kSkip;
@@ -190,6 +190,11 @@ void FrameReader::join_block(std::string_view fragment, bool end, FrameEvents& e
   block_ = std::string();
   const std::string_view block = lost ? std::string_view() : joined.empty() ? fragment : joined;
   if (!events.block(block_header_, block, lost)) violation(events);
+}
+
+void FrameReader::pass_over_payload(FrameEvents& events) {
+  events.over_limit(left_);
+  payload_lost(events);
 }
 
 // The payload of `frame_` will not be had: the framing goes on behind it.

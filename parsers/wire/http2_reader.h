@@ -39,6 +39,8 @@ class FrameEvents {
   virtual void data_end(const FrameHeader& header) = 0;
   // SETTINGS, RST_STREAM, GOAWAY; the payload is empty when it was lost.
   virtual void control(const FrameHeader& header, std::string_view payload) = 0;
+  // A payload that had to be looked into is too long: it is passed over.
+  virtual void over_limit(std::uint64_t bytes) = 0;
   // Alignment is lost, and with it an unknown number of frames of any stream.
   virtual void unaligned() = 0;
   // Every byte was seen and they are not HTTP/2: nothing more will come.
@@ -89,6 +91,7 @@ class FrameReader {
   void deliver(std::string_view payload, FrameEvents& events);
   void deliver_headers(std::string_view payload, FrameEvents& events);
   void join_block(std::string_view fragment, bool end, FrameEvents& events);
+  void pass_over_payload(FrameEvents& events);
   void payload_lost(FrameEvents& events);
   void end_data(FrameEvents& events);
   void violation(FrameEvents& events);

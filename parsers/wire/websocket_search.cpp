@@ -3,50 +3,47 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace llmtap {
 namespace {
-
-constexpr std::size_t kPeek = 2;  // payload bytes that must look right before a frame is followed
 
 bool blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 }  // namespace
 
 bool WebSocketSearch::find() {
-  for (;; ++scan_) {
-    bool proven = frame_over();
-    if (!proven) {
-      WebSocketHeader header;
-      const auto bytes = window_.bytes().substr(scan_, WebSocketHeader::kMaxSize + kPeek);
-      const HeaderParse parse = parse_websocket_header(bytes, header);
-      const std::size_t peek = std::min<std::uint64_t>(header.length, kPeek);
-      if (parse == HeaderParse::kNeedMore ||
-          (parse == HeaderParse::kOk && bytes.size() < header.size + peek)) {
-        trim();
-        return false;
-      }
-      proven = parse == HeaderParse::kOk && try_header(header);
-    }
+  while (end_ <= window_.size()) {
+    const bool proven = step();
+    ++end_;
     if (!proven) continue;
     window_.pass_over(start_);
     return true;
   }
-}
-
-// A candidate's first frame ends where the scan is: is it a JSON object?
-bool WebSocketSearch::frame_over() {
-  for (Candidate& candidate : candidates_) {
-    if (candidate.next != scan_ || !candidate.json) continue;
-    candidate.json = false;
-    if (!is_json(candidate)) continue;
-    start_ = candidate.start;
-    return true;
-  }
+  trim();
   return false;
 }
 
-bool WebSocketSearch::try_header(const WebSocketHeader& header) {
+// The window as if it had `end_` bytes.
+bool WebSocketSearch::step() {
+  for (Candidate& candidate : candidates_) {
+    if (candidate.next == end_ && frame_over(candidate)) return true;
+  }
+  if (end_ < first_ + kLook) return false;
+  const std::size_t at = end_ - kLook;
+  WebSocketHeader header;
+  return parse_websocket_header(window_.bytes().substr(at, kLook), header) == HeaderParse::kOk &&
+         try_header(at, header);
+}
+
+// Is the first frame of the candidate, which is all there, a JSON object?
+bool WebSocketSearch::frame_over(Candidate& candidate) {
+  if (!std::exchange(candidate.json, false) || !is_json(candidate)) return false;
+  start_ = candidate.start;
+  return true;
+}
+
+bool WebSocketSearch::try_header(std::size_t at, const WebSocketHeader& header) {
   const bool data = header.opcode == Opcode::kText || header.opcode == Opcode::kBinary;
   const std::uint64_t size = header.size + header.length;
   if (header.masked != masked_ || size > kMaxSpan ||
@@ -54,26 +51,25 @@ bool WebSocketSearch::try_header(const WebSocketHeader& header) {
     return false;
   }
   const bool plain_text = header.opcode == Opcode::kText && !header.compressed;
-  const bool json = plain_text && begins_json(header);
+  const bool json = plain_text && begins_json(at, header);
   if (plain_text && !json) return false;
-  const std::size_t next = scan_ + static_cast<std::size_t>(size);
+  const std::size_t next = at + static_cast<std::size_t>(size);
   for (Candidate& candidate : candidates_) {
-    if (candidate.next != scan_) continue;
+    if (candidate.next != at) continue;
     start_ = candidate.start;
     if (++candidate.run == kRun) return true;
     if (next - candidate.start <= kMaxSpan) candidate.next = next;
   }
-  std::erase_if(candidates_, [&](const Candidate& c) { return c.next <= scan_; });
-  if (candidates_.size() < kMaxCandidates) {
-    candidates_.push_back({scan_, next, 1, json, header.key, scan_ + header.size});
-  }
-  return false;
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.next <= at; });
+  if (candidates_.size() == kMaxCandidates) return false;
+  candidates_.push_back({at, next, 1, json, header.key, at + header.size});
+  return next <= end_ && frame_over(candidates_.back());
 }
 
-bool WebSocketSearch::begins_json(const WebSocketHeader& header) const {
+bool WebSocketSearch::begins_json(std::size_t at, const WebSocketHeader& header) const {
   if (header.length < kPeek) return false;
   std::string text;
-  append_unmasked(window_.bytes().substr(scan_ + header.size, kPeek), header.key, 0, text);
+  append_unmasked(window_.bytes().substr(at + header.size, kPeek), header.key, 0, text);
   return text[0] == '{' && (text[1] == '"' || text[1] == '}' || blank(text[1]));
 }
 
@@ -88,23 +84,25 @@ bool WebSocketSearch::is_json(const Candidate& candidate) const {
 }
 
 void WebSocketSearch::resume(std::size_t size) {
-  scan_ = start_ + size;
-  window_.consume(scan_);
+  end_ = first_ = start_ + size;
+  window_.consume(first_);
   candidates_.clear();
 }
 
 void WebSocketSearch::clear() {
   window_.clear();
   candidates_ = std::vector<Candidate>();
-  scan_ = start_ = 0;
+  end_ = first_ = start_ = 0;
 }
 
 void WebSocketSearch::trim() {
-  std::erase_if(candidates_, [&](const Candidate& c) { return c.next < scan_; });
-  std::size_t first = scan_;
-  for (const Candidate& candidate : candidates_) first = std::min(first, candidate.start);
-  const std::size_t moved = window_.trim(first);
-  scan_ -= moved;
+  first_ = std::max(first_, end_ - std::min(end_, kLook));  // where the next header may be
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.next < first_; });
+  std::size_t needed = first_;
+  for (const Candidate& candidate : candidates_) needed = std::min(needed, candidate.start);
+  const std::size_t moved = window_.trim(needed);
+  first_ -= moved;
+  end_ -= moved;
   for (Candidate& candidate : candidates_) {
     candidate.start -= moved;
     candidate.next -= moved;

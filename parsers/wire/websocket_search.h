@@ -4,8 +4,8 @@
 // so it proves little. Accepted is the first of
 //   - one whole text frame whose unmasked payload is a JSON object (what every LLM API sends);
 //   - kRun plausible headers in a row.
-// As in http2_search.h, candidates are tried side by side and the one that is proven at the
-// earliest byte wins.
+// As in http2_search.h, candidates are tried side by side and the one that is proven first wins: a
+// frame is over when its last byte is there, a header is looked at when kLook bytes are.
 #pragma once
 
 #include <array>
@@ -22,6 +22,8 @@ namespace llmtap {
 class WebSocketSearch {
  public:
   static constexpr std::size_t kRun = 4;
+  static constexpr std::size_t kPeek = 2;  // payload bytes that must look right too
+  static constexpr std::size_t kLook = WebSocketHeader::kMaxSize + kPeek;
   static constexpr std::size_t kMaxCandidates = 16;
   static constexpr std::size_t kMaxSpan = 64 * 1024;  // of one candidate, all its frames
 
@@ -46,16 +48,18 @@ class WebSocketSearch {
     std::size_t payload = 0;  // where that frame's payload begins
   };
 
-  bool frame_over();
-  bool try_header(const WebSocketHeader& header);
-  bool begins_json(const WebSocketHeader& header) const;
+  bool step();
+  bool frame_over(Candidate& candidate);
+  bool try_header(std::size_t at, const WebSocketHeader& header);
+  bool begins_json(std::size_t at, const WebSocketHeader& header) const;
   bool is_json(const Candidate& candidate) const;
   void trim();
 
   bool masked_;
   SearchWindow window_;
-  std::size_t scan_ = 0;
-  std::size_t start_ = 0;
+  std::size_t end_ = 0;    // bytes of the window that were looked at so far
+  std::size_t first_ = 0;  // no frame begins before it
+  std::size_t start_ = 0;  // of what was found
   std::vector<Candidate> candidates_;
 };
 

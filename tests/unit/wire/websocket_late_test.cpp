@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "parsers/wire/websocket_decoder.h"
 #include "tests/unit/wire/websocket_frames.h"
 
 using namespace llmtap;
@@ -124,4 +125,33 @@ TEST_CASE("websocket: bytes lost between messages", "[unit]") {
     if (seen != expected || log.exchange(kStream).gaps[1].empty()) ++wrong;
   }
   CHECK(wrong == 0);
+}
+
+TEST_CASE("websocket: a connection joined behind its handshake", "[unit]") {
+  const std::string client = encode(kClient, {event(1)});
+  const std::string server = encode(kServer, {event(2)}) + encode(kServer, {event(3)});
+  CHECK(looks_like_websocket(client) == Side::kRequest);
+  CHECK(looks_like_websocket(server) == Side::kResponse);
+  CHECK_FALSE(looks_like_websocket(""));
+  CHECK_FALSE(looks_like_websocket("\x81"));
+  CHECK_FALSE(looks_like_websocket("\x81\x05hello"));
+  CHECK_FALSE(looks_like_websocket("{\"a\":1}"));
+  CHECK_FALSE(looks_like_websocket("HTTP/1.1 200 OK\r\n"));
+
+  WebSocketDecoder decoder(Direction::kRead);  // we observe the server
+  ExchangeLog log;
+  decoder.feed(Direction::kWrite, "rest of something" + server, {}, log);
+  decoder.gap(Direction::kRead, 10, {}, log);
+  decoder.feed(Direction::kRead, client, {}, log);
+  decoder.close({}, log);
+  CHECK(log.errors.empty());
+  CHECK(log.client == Direction::kRead);
+  const auto& seen = log.exchange(1);
+  CHECK(seen.request.partial);
+  CHECK(seen.request.protocol == Protocol::kWebSocket);
+  CHECK(seen.response->partial);
+  REQUIRE(seen.messages.size() == 3);
+  CHECK(seen.messages[0] == LoggedMessage{Side::kResponse, event(2), true});
+  CHECK(seen.messages[2] == LoggedMessage{Side::kRequest, event(1), true});
+  CHECK(seen.end == End::kTruncated);
 }
