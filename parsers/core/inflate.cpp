@@ -199,6 +199,9 @@ class ZstdInflater final : public Inflater {
     for (;;) {
       ZSTD_outBuffer out{round.data(), kRound, 0};
       const std::size_t before = in.pos;
+      if (frame_start_ && in.pos < in.size && !is_frame(input[in.pos])) {
+        return status_ = InflateStatus::kCorrupt;
+      }
       const std::size_t code = ZSTD_decompressStream(stream_.get(), &out, &in);
       if (ZSTD_isError(code)) return status_ = InflateStatus::kCorrupt;
       if (out.pos > 0) {
@@ -206,6 +209,7 @@ class ZstdInflater final : public Inflater {
         output({round.data(), out.pos});
       }
       if (in.pos == before && out.pos == 0) return status_;
+      frame_start_ = code == 0;
       // 0: a frame is whole; another may follow (RFC 8878 3.1).
       status_ = code == 0 ? InflateStatus::kDone : InflateStatus::kMore;
       if (in.pos == in.size && out.pos < kRound) return status_;
@@ -216,6 +220,7 @@ class ZstdInflater final : public Inflater {
     stream_.reset(ZSTD_createDStream());
     if (stream_) ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, kWindowLog);
     meter_.reset();
+    frame_start_ = true;
     status_ = stream_ ? InflateStatus::kMore : InflateStatus::kCorrupt;
   }
 
@@ -224,12 +229,19 @@ class ZstdInflater final : public Inflater {
   }
 
  private:
+  // RFC 8878 3.1: the magic numbers of data and of skippable frames. The library also reads the
+  // formats of before the RFC, whose magic begins otherwise; no sender uses them.
+  static bool is_frame(char first) {
+    return first == '\x28' || (static_cast<unsigned char>(first) & 0xf0) == 0x50;
+  }
+
   static constexpr int kWindowLog = 23;  // RFC 9659: 8 MiB is the most that a sender may use
   struct Free {
     void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); }
   };
   Meter meter_;
   std::unique_ptr<ZSTD_DStream, Free> stream_;
+  bool frame_start_ = true;
   InflateStatus status_ = InflateStatus::kMore;
 };
 
