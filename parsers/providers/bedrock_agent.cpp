@@ -101,14 +101,14 @@ void AgentParser::request(const RequestHead& head, const RequestBody& body, Call
   if (!model) model = config["externalSourcesConfiguration"]["modelArn"].string();
   if (!model) model = json["foundationModel"].string();  // inline agents
   if (model) call.model_requested = std::string(*model);
-  constexpr std::string_view kParams[] = {"enableTrace",     "endSession", "streamingConfigurations",
+  constexpr std::string_view kParams[] = {"enableTrace", "endSession", "streamingConfigurations",
                                           "guardrailConfiguration", "retrievalConfiguration"};
   read_params(json, kParams, call);
   if (const auto system = json["instruction"].string()) {
     call.input.push_back(text_message("system", *system));
   }
-  for (const Json& text : {json["inputText"], json["retrievalQuery"]["text"],
-                           json["input"]["text"]}) {
+  for (const Json& text :
+       {json["inputText"], json["retrievalQuery"]["text"], json["input"]["text"]}) {
     if (text.is_string()) call.input.push_back(text_message("user", *text.string()));
   }
 }

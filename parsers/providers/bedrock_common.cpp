@@ -120,9 +120,14 @@ void read_converse_request(const Json& body, CallRecord& call) {
   for (const auto [name, value] : body["inferenceConfig"].members()) {
     add_param(call, name, value.dump());
   }
-  constexpr std::string_view kOthers[] = {"additionalModelRequestFields", "guardrailConfig",
-                                          "outputConfig", "performanceConfig", "requestMetadata",
-                                          "serviceTier", "promptVariables", "schemaVersion"};
+  constexpr std::string_view kOthers[] = {"additionalModelRequestFields",
+                                          "guardrailConfig",
+                                          "outputConfig",
+                                          "performanceConfig",
+                                          "requestMetadata",
+                                          "serviceTier",
+                                          "promptVariables",
+                                          "schemaVersion"};
   read_params(body, kOthers, call);
   const Json tools = body["toolConfig"];
   if (tools["toolChoice"]) add_param(call, "toolChoice", tools["toolChoice"].dump());
@@ -192,8 +197,8 @@ void ConverseFold::delta(const Json& json, TimeNs ts_ns, CallRecord& call) {
   if (const auto text = delta["text"].string()) {
     // Nova counts a block per piece of text: pieces of one text go together.
     auto* parts = call.output.empty() ? nullptr : &call.output.back().parts;
-    const bool goes_on = parts != nullptr && !parts->empty() &&
-                         parts->back().kind == PartKind::kText;
+    const bool goes_on =
+        parts != nullptr && !parts->empty() && parts->back().kind == PartKind::kText;
     Part& target = goes_on ? parts->back() : part(index, PartKind::kText, call);
     if (target.wire_type.empty()) target.wire_type = "text";
     target.text += *text;

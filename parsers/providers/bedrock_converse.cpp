@@ -22,9 +22,8 @@ bool management_path(const RequestHead& head) {
   const auto segments = path_segments(head.path);
   if (segments.empty()) return false;
   const auto first = segments.front();
-  return first == "foundation-models" || first == "inference-profiles" ||
-         first == "async-invoke" || first == "custom-models" || first == "guardrails" ||
-         first == "model-invocation-jobs";
+  return first == "foundation-models" || first == "inference-profiles" || first == "async-invoke" ||
+         first == "custom-models" || first == "guardrails" || first == "model-invocation-jobs";
 }
 
 Match matches(const RequestHead& head) {
@@ -42,7 +41,7 @@ class ConverseParser final : public CallParser {
  public:
   void request(const RequestHead& head, const RequestBody& body, CallRecord& call) override {
     const auto target = bedrock_target(head.path);
-    call.operation = !target                           ? Operation::kManagement
+    call.operation = !target                            ? Operation::kManagement
                      : target->action == "count-tokens" ? Operation::kCountTokens
                                                         : Operation::kChat;
     if (!target) return;

@@ -26,9 +26,8 @@ constexpr std::size_t kMaxCandidates = 256;
 
 Match matches(const RequestHead& head) {
   const auto method = google_method(head.path);
-  if (method == "generateContent" || method == "streamGenerateContent" ||
-      method == "countTokens" || method == "computeTokens" || method == "batchGenerateContent" ||
-      method == "generateAnswer") {
+  if (method == "generateContent" || method == "streamGenerateContent" || method == "countTokens" ||
+      method == "computeTokens" || method == "batchGenerateContent" || method == "generateAnswer") {
     return Match::kYes;
   }
   // Listings and stored content of the API itself.
@@ -52,8 +51,9 @@ Operation operation_of(const RequestHead& head) {
   const auto method = google_method(head.path);
   if (method == "countTokens" || method == "computeTokens") return Operation::kCountTokens;
   if (method.empty() && head.method != "POST") return Operation::kManagement;
-  const bool listed = method == "batchGenerateContent" ||
-                      (method.empty() && host_of(head.authority).starts_with("generativelanguage."));
+  const bool listed =
+      method == "batchGenerateContent" ||
+      (method.empty() && host_of(head.authority).starts_with("generativelanguage."));
   return listed ? Operation::kManagement : Operation::kChat;
 }
 
@@ -68,8 +68,8 @@ void read_config(const Json& body, CallRecord& call) {
   }
   read_params(body, kOthers, call);
   // SDKs without a configuration still send an empty object.
-  const bool configured = config.size() > 0 || google_member(body, "safetySettings") || body["tools"] ||
-                          google_member(body, "systemInstruction");
+  const bool configured = config.size() > 0 || google_member(body, "safetySettings") ||
+                          body["tools"] || google_member(body, "systemInstruction");
   if (configured) call.vendor.push_back({"google_config", "true"});
 }
 
@@ -126,8 +126,7 @@ bool GeminiParser::append(Part part, Message& message) {
 
 void GeminiParser::candidate(const Json& candidate, std::size_t position, TimeNs ts_ns,
                              CallRecord& call) {
-  const auto index =
-      candidate["index"].integer().value_or(static_cast<std::int64_t>(position));
+  const auto index = candidate["index"].integer().value_or(static_cast<std::int64_t>(position));
   if (candidates_.find(index) == candidates_.end()) {
     if (candidates_.size() >= kMaxCandidates) return;
     candidates_[index] = call.output.size();

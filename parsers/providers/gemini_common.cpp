@@ -11,19 +11,35 @@ namespace llmtap {
 namespace {
 
 // Numbers of google.ai.generativelanguage and of google.cloud.aiplatform.
-constexpr std::array<std::string_view, 12> kGeminiReasons = {
-    "FINISH_REASON_UNSPECIFIED", "STOP",      "MAX_TOKENS",         "SAFETY",
-    "RECITATION",                "OTHER",     "LANGUAGE",           "BLOCKLIST",
-    "PROHIBITED_CONTENT",        "SPII",      "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY"};
-constexpr std::array<std::string_view, 12> kVertexReasons = {
-    "FINISH_REASON_UNSPECIFIED", "STOP",      "MAX_TOKENS",         "SAFETY",
-    "RECITATION",                "OTHER",     "BLOCKLIST",          "PROHIBITED_CONTENT",
-    "SPII",                      "MALFORMED_FUNCTION_CALL", "MODEL_ARMOR", "IMAGE_SAFETY"};
+constexpr std::array<std::string_view, 12> kGeminiReasons = {"FINISH_REASON_UNSPECIFIED",
+                                                             "STOP",
+                                                             "MAX_TOKENS",
+                                                             "SAFETY",
+                                                             "RECITATION",
+                                                             "OTHER",
+                                                             "LANGUAGE",
+                                                             "BLOCKLIST",
+                                                             "PROHIBITED_CONTENT",
+                                                             "SPII",
+                                                             "MALFORMED_FUNCTION_CALL",
+                                                             "IMAGE_SAFETY"};
+constexpr std::array<std::string_view, 12> kVertexReasons = {"FINISH_REASON_UNSPECIFIED",
+                                                             "STOP",
+                                                             "MAX_TOKENS",
+                                                             "SAFETY",
+                                                             "RECITATION",
+                                                             "OTHER",
+                                                             "BLOCKLIST",
+                                                             "PROHIBITED_CONTENT",
+                                                             "SPII",
+                                                             "MALFORMED_FUNCTION_CALL",
+                                                             "MODEL_ARMOR",
+                                                             "IMAGE_SAFETY"};
 constexpr std::array<std::string_view, 6> kBlockReasons = {
-    "BLOCKED_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT",
-    "IMAGE_SAFETY"};
-constexpr std::array<std::string_view, 6> kModalities = {"", "TEXT", "IMAGE", "VIDEO", "AUDIO",
-                                                         "DOCUMENT"};
+    "BLOCKED_REASON_UNSPECIFIED", "SAFETY",      "OTHER", "BLOCKLIST",
+    "PROHIBITED_CONTENT",         "IMAGE_SAFETY"};
+constexpr std::array<std::string_view, 6> kModalities = {"",      "TEXT",  "IMAGE",
+                                                         "VIDEO", "AUDIO", "DOCUMENT"};
 
 template <std::size_t N>
 std::string word(const Json& value, const std::array<std::string_view, N>& words) {
@@ -59,7 +75,8 @@ Part read_call(std::string_view type, const Json& call) {
   Part part;
   part.kind = PartKind::kToolCall;
   part.wire_type = type;
-  part.tool_name = call["name"].exists() ? call["name"].str() : google_member(call, "toolType").str();
+  part.tool_name =
+      call["name"].exists() ? call["name"].str() : google_member(call, "toolType").str();
   part.tool_id = call["id"].str();
   part.arguments = call["args"].dump();
   return part;
@@ -69,8 +86,8 @@ Part read_response(std::string_view type, const Json& response) {
   Part part;
   part.kind = PartKind::kToolResult;
   part.wire_type = type;
-  part.tool_name =
-      response["name"].exists() ? response["name"].str() : google_member(response, "toolType").str();
+  part.tool_name = response["name"].exists() ? response["name"].str()
+                                             : google_member(response, "toolType").str();
   part.tool_id = response["id"].str();
   part.text = dump_without_media(response["response"]);
   return part;
@@ -139,7 +156,8 @@ Part read_google_part(const Json& block) {
   }
   if (const Json data = google_member(block, "inlineData")) return read_inline(data);
   if (const Json data = google_member(block, "fileData")) return read_file(data);
-  if (const Json call = google_member(block, "functionCall")) return read_call("functionCall", call);
+  if (const Json call = google_member(block, "functionCall"))
+    return read_call("functionCall", call);
   if (const Json call = google_member(block, "toolCall")) return read_call("toolCall", call);
   if (const Json answer = google_member(block, "functionResponse")) {
     return read_response("functionResponse", answer);
@@ -147,7 +165,8 @@ Part read_google_part(const Json& block) {
   if (const Json answer = google_member(block, "toolResponse")) {
     return read_response("toolResponse", answer);
   }
-  if (const Json code = google_member(block, "executableCode")) return other("executableCode", code);
+  if (const Json code = google_member(block, "executableCode"))
+    return other("executableCode", code);
   if (const Json result = google_member(block, "codeExecutionResult")) {
     return other("codeExecutionResult", result);
   }

@@ -14,9 +14,9 @@
 namespace llmtap {
 namespace {
 
-constexpr std::string_view kParams[] = {"taskType",      "title",         "outputDimensionality",
-                                        "mimeType",      "autoTruncate",  "task_type",
-                                        "mime_type",     "auto_truncate", "output_dimensionality"};
+constexpr std::string_view kParams[] = {"taskType",  "title",         "outputDimensionality",
+                                        "mimeType",  "autoTruncate",  "task_type",
+                                        "mime_type", "auto_truncate", "output_dimensionality"};
 
 Match matches(const RequestHead& head) {
   const auto method = google_method(head.path);

@@ -22,9 +22,9 @@ namespace llmtap {
 namespace {
 
 constexpr std::size_t kMaxSteps = 4096;
-constexpr std::string_view kParams[] = {"agent",           "background", "previous_interaction_id",
-                                        "response_format", "service_tier", "store",
-                                        "stream",          "response_modalities"};
+constexpr std::string_view kParams[] = {
+    "agent", "background", "previous_interaction_id", "response_format", "service_tier",
+    "store", "stream",     "response_modalities"};
 
 // Segments from "interactions" on: 1 for the collection, more for one interaction.
 std::size_t depth(std::string_view path) {
@@ -88,7 +88,7 @@ Part read_step_part(std::string_view type, const Json& step) {
 Message read_step(const Json& step) {
   const auto type = step["type"].string().value_or("");
   Message message;
-  message.role = step["role"].exists() ? step["role"].str()
+  message.role = step["role"].exists()                               ? step["role"].str()
                  : type == "user_input" || type == "function_result" ? "user"
                                                                      : "model";
   if (type == "thought") {
@@ -139,7 +139,7 @@ void InteractionsParser::request(const RequestHead& head, const RequestBody& bod
                                  CallRecord& call) {
   const Json& json = body.json;
   const bool create = depth(head.path) == 1 && head.method == "POST";
-  call.operation = !create                    ? Operation::kManagement
+  call.operation = !create                     ? Operation::kManagement
                    : json["agent"].is_string() ? Operation::kAgent
                                                : Operation::kChat;
   if (const auto model = json["model"].string()) call.model_requested = std::string(*model);
@@ -252,8 +252,8 @@ Step InteractionsParser::event(const BodyEvent& event, const Json& json, CallRec
 }  // namespace
 
 extern const Provider kGeminiInteractions;
-const Provider kGeminiInteractions = {
-    "gemini_interactions", matches, confirms,
-    [] { return std::unique_ptr<CallParser>(new InteractionsParser); }};
+const Provider kGeminiInteractions = {"gemini_interactions", matches, confirms, [] {
+                                        return std::unique_ptr<CallParser>(new InteractionsParser);
+                                      }};
 
 }  // namespace llmtap

@@ -12,12 +12,28 @@ namespace {
 constexpr std::size_t kMaxGenerations = 256;
 
 // Content, not parameters.
-constexpr std::string_view kContent[] = {
-    "prompt",     "inputText", "message",      "messages", "chat_history",
-    "texts",      "inputs",    "query",        "documents", "image",
-    "images",     "inputImage", "text_prompts", "system",   "textToImageParams",
-    "imageVariationParams", "inPaintingParams", "outPaintingParams", "singleEmbeddingParams",
-    "segmentedEmbeddingParams", "backgroundRemovalParams", "colorGuidedGenerationParams"};
+constexpr std::string_view kContent[] = {"prompt",
+                                         "inputText",
+                                         "message",
+                                         "messages",
+                                         "chat_history",
+                                         "texts",
+                                         "inputs",
+                                         "query",
+                                         "documents",
+                                         "image",
+                                         "images",
+                                         "inputImage",
+                                         "text_prompts",
+                                         "system",
+                                         "textToImageParams",
+                                         "imageVariationParams",
+                                         "inPaintingParams",
+                                         "outPaintingParams",
+                                         "singleEmbeddingParams",
+                                         "segmentedEmbeddingParams",
+                                         "backgroundRemovalParams",
+                                         "colorGuidedGenerationParams"};
 
 // Their members are parameters of their own.
 constexpr std::string_view kGroups[] = {"textGenerationConfig", "imageGenerationConfig",
@@ -55,8 +71,8 @@ void add_text(std::string_view role, const Json& text, CallRecord& call) {
 
 bool read_embedding_request(const Json& body, std::string_view model, CallRecord& call) {
   const Json single = first_of(body, {"singleEmbeddingParams", "segmentedEmbeddingParams"});
-  const bool embeds = single.exists() || body["texts"].is_array() ||
-                      model.find("embed") != std::string_view::npos;
+  const bool embeds =
+      single.exists() || body["texts"].is_array() || model.find("embed") != std::string_view::npos;
   if (!embeds) return false;
   call.operation = Operation::kEmbeddings;
   for (const auto text : body["texts"].elements()) call.documents.push_back(text.str());
@@ -76,11 +92,11 @@ bool read_rerank_request(const Json& body, CallRecord& call) {
 }
 
 bool read_image_request(const Json& body, std::string_view model, CallRecord& call) {
-  const Json params = first_of(body, {"textToImageParams", "imageVariationParams",
-                                      "inPaintingParams", "outPaintingParams",
-                                      "colorGuidedGenerationParams", "backgroundRemovalParams"});
-  const bool stability = body["text_prompts"].is_array() ||
-                         model.find("stability") != std::string_view::npos;
+  const Json params = first_of(
+      body, {"textToImageParams", "imageVariationParams", "inPaintingParams", "outPaintingParams",
+             "colorGuidedGenerationParams", "backgroundRemovalParams"});
+  const bool stability =
+      body["text_prompts"].is_array() || model.find("stability") != std::string_view::npos;
   if (!params.exists() && !stability) return false;
   call.operation = Operation::kImage;
   add_text("user", params["text"], call);
@@ -129,8 +145,8 @@ bool read_list(const Json& list, std::string_view key, TimeNs ts_ns, CallRecord&
     const Json text = key == "data" ? item["data"]["text"] : item[key];
     if (!text.is_string()) continue;
     found = true;
-    Json reason = first_of(item, {"finish_reason", "stop_reason", "completionReason",
-                                  "finishReason"});
+    Json reason =
+        first_of(item, {"finish_reason", "stop_reason", "completionReason", "finishReason"});
     if (reason.is_object()) reason = reason["reason"];
     add_generation(index++, text, reason, ts_ns, call);
   }
@@ -233,8 +249,8 @@ void read_native_answer(const Json& body, TimeNs ts_ns, CallRecord& call) {
       read_list(body["choices"], "text", ts_ns, call)) {
     return;
   }
-  const Json text = first_of(body, {"outputText", "generation", "completion", "generated_text",
-                                    "text"});
+  const Json text =
+      first_of(body, {"outputText", "generation", "completion", "generated_text", "text"});
   const Json reason = first_of(body, {"completionReason", "stop_reason", "finish_reason"});
   const std::size_t index = body["index"].count().value_or(0);
   // Cohere's last piece of a stream only says why, or repeats the whole text.

@@ -135,9 +135,9 @@ Message read_generated_image(const Json& item) {
   Message out;
   out.role = "assistant";
   const auto format = item["output_format"].string().value_or("png");
-  Part part = media_from_base64(PartKind::kImage, "image_generation_call",
-                                "image/" + std::string(format),
-                                item["result"].string().value_or(""));
+  Part part =
+      media_from_base64(PartKind::kImage, "image_generation_call", "image/" + std::string(format),
+                        item["result"].string().value_or(""));
   if (!item["result"].is_string()) part.bytes.reset();
   part.text = item["revised_prompt"].str();
   out.parts.push_back(std::move(part));

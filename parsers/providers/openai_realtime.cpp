@@ -26,11 +26,20 @@ namespace llmtap {
 namespace {
 
 constexpr std::size_t kMaxPending = 1024;  // items that wait for the next response
-constexpr std::string_view kParams[] = {"audio",       "input_audio_format", "max_output_tokens",
-                                        "max_response_output_tokens", "modalities",
-                                        "output_audio_format", "output_modalities", "prompt",
-                                        "reasoning",   "temperature", "tool_choice", "truncation",
-                                        "turn_detection", "voice"};
+constexpr std::string_view kParams[] = {"audio",
+                                        "input_audio_format",
+                                        "max_output_tokens",
+                                        "max_response_output_tokens",
+                                        "modalities",
+                                        "output_audio_format",
+                                        "output_modalities",
+                                        "prompt",
+                                        "reasoning",
+                                        "temperature",
+                                        "tool_choice",
+                                        "truncation",
+                                        "turn_detection",
+                                        "voice"};
 
 Match matches(const RequestHead& head) {
   const auto segments = path_segments(head.path);
@@ -86,8 +95,8 @@ class RealtimeParser final : public CallParser {
   // What the session knows; goes into every call.
   CallRecord session_;
   bool transcription_ = false;
-  std::vector<Message> pending_;             // items since the last response
-  std::uint64_t audio_bytes_ = 0;            // appended and not yet part of an item
+  std::vector<Message> pending_;   // items since the last response
+  std::uint64_t audio_bytes_ = 0;  // appended and not yet part of an item
   ItemStream stream_;
   bool prepared_ = false;
   bool asked_ = false;  // by a response.create that nothing has answered

@@ -6,7 +6,8 @@
 //   {"model": "gpt-5", "instructions": "...", "input": "hi" | [item, ...], "stream": true}
 //   event: response.output_text.delta
 //   data: {"type": "response.output_text.delta", "output_index": 0, "delta": "he"}
-//   data: {"type": "response.completed", "response": {"id": "resp_1", "output": [...], "usage": {}}}
+//   data: {"type": "response.completed", "response": {"id": "resp_1", "output": [...], "usage":
+//   {}}}
 //
 // Quirks: no [DONE]; the last event holds the whole answer (some servers leave its output empty).
 // Some servers send no `event:` lines, so the type inside counts. GET of a stored response repeats
@@ -23,19 +24,36 @@
 namespace llmtap {
 namespace {
 
-constexpr std::string_view kParams[] = {
-    "background",       "context_management", "conversation",         "include",
-    "max_output_tokens", "max_tool_calls",    "moderation",           "parallel_tool_calls",
-    "previous_response_id", "prompt",         "prompt_cache_options", "prompt_cache_retention",
-    "provider",         "reasoning",          "service_tier",         "store",
-    "stream",           "stream_options",     "temperature",          "text",
-    "tool_choice",      "top_logprobs",       "top_p",                "truncation",
-    "user",             "verbosity"};
+constexpr std::string_view kParams[] = {"background",
+                                        "context_management",
+                                        "conversation",
+                                        "include",
+                                        "max_output_tokens",
+                                        "max_tool_calls",
+                                        "moderation",
+                                        "parallel_tool_calls",
+                                        "previous_response_id",
+                                        "prompt",
+                                        "prompt_cache_options",
+                                        "prompt_cache_retention",
+                                        "provider",
+                                        "reasoning",
+                                        "service_tier",
+                                        "store",
+                                        "stream",
+                                        "stream_options",
+                                        "temperature",
+                                        "text",
+                                        "tool_choice",
+                                        "top_logprobs",
+                                        "top_p",
+                                        "truncation",
+                                        "user",
+                                        "verbosity"};
 
 // What the answer says about the values in effect; exporters prefer it to the request.
-constexpr std::string_view kEffective[] = {"temperature", "max_output_tokens", "top_p",
-                                           "tool_choice", "truncation",        "text",
-                                           "user"};
+constexpr std::string_view kEffective[] = {
+    "temperature", "max_output_tokens", "top_p", "tool_choice", "truncation", "text", "user"};
 
 // What follows "responses" in the path: nothing, "compact", "input_tokens", an id, ...
 std::optional<std::string_view> after_responses(std::string_view path) {
@@ -52,7 +70,9 @@ Operation operation_of(const RequestHead& head) {
   const auto rest = after_responses(head.path).value_or("");
   if (rest == "input_tokens") return Operation::kCountTokens;
   if (rest == "compact") return Operation::kOther;
-  return rest.empty() ? Operation::kChat : Operation::kManagement;
+  // A socket begins as a GET; its calls are opened by messages.
+  const bool create = rest.empty() && (head.method == "POST" || head.method.empty());
+  return create ? Operation::kChat : Operation::kManagement;
 }
 
 Match matches(const RequestHead& head) {
@@ -133,7 +153,10 @@ class ResponsesParser final : public CallParser {
   void request(const RequestHead& head, const RequestBody& body, CallRecord& call) override;
   Step event(const BodyEvent& event, const Json& json, CallRecord& call) override;
   bool client_event(const BodyEvent& event, const Json& json, CallRecord& call) override;
-  void next(CallRecord& call) override { stream_ = ItemStream{}; call.output.clear(); }
+  void next(CallRecord& call) override {
+    stream_ = ItemStream{};
+    call.output.clear();
+  }
 
  private:
   void answer(const Json& response, CallRecord& call);
@@ -234,8 +257,7 @@ Step ResponsesParser::event(const BodyEvent& event, const Json& json, CallRecord
 }  // namespace
 
 extern const Provider kOpenAiResponses;
-const Provider kOpenAiResponses = {
-    "openai_responses", matches, confirms,
-    [] { return std::unique_ptr<CallParser>(new ResponsesParser); }};
+const Provider kOpenAiResponses = {"openai_responses", matches, confirms,
+                                   [] { return std::unique_ptr<CallParser>(new ResponsesParser); }};
 
 }  // namespace llmtap

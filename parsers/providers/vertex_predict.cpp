@@ -5,7 +5,8 @@
 // Anthropic's messages, else OpenAI's chat completions).
 // https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
 //
-//   {"instances": [{"content": "hi", "task_type": "..."}], "parameters": {"outputDimensionality": 3}}
+//   {"instances": [{"content": "hi", "task_type": "..."}], "parameters": {"outputDimensionality":
+//   3}}
 //   {"predictions": [{"embeddings": {"values": [...], "statistics": {"token_count": 4}}}],
 //    "metadata": {"billableCharacterCount": 10}}
 //
@@ -30,8 +31,7 @@ Match matches(const RequestHead& head) {
 bool confirms(const RequestHead& head, const Json& body) {
   if (matches(head) == Match::kNo) return false;
   const Json first = body["instances"].at(0);
-  return first["content"].is_string() || first["prompt"].is_string() ||
-         first["text"].is_string();
+  return first["content"].is_string() || first["prompt"].is_string() || first["text"].is_string();
 }
 
 class PredictParser final : public CallParser {
@@ -123,8 +123,8 @@ const Provider kVertexPredict = {"vertex_predict", matches, confirms,
                                  [] { return std::unique_ptr<CallParser>(new PredictParser); }};
 
 extern const Provider kVertexRawPredict;
-const Provider kVertexRawPredict = {
-    "vertex_raw_predict", matches_raw, nullptr,
-    [] { return std::unique_ptr<CallParser>(new RawPredictParser); }};
+const Provider kVertexRawPredict = {"vertex_raw_predict", matches_raw, nullptr, [] {
+                                      return std::unique_ptr<CallParser>(new RawPredictParser);
+                                    }};
 
 }  // namespace llmtap

@@ -78,8 +78,8 @@ void put(std::string& out, std::uint32_t value, int bytes) {
 }
 
 std::uint32_t crc(const std::string& bytes) {
-  return static_cast<std::uint32_t>(::crc32(0, reinterpret_cast<const Bytef*>(bytes.data()),
-                                            static_cast<uInt>(bytes.size())));
+  return static_cast<std::uint32_t>(
+      ::crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
 }
 
 void put_header(std::string& out, const std::string& name, const std::string& value) {
@@ -139,8 +139,8 @@ void read_response(const fs::path& path, Fixture& fixture) {
   start >> version >> fixture.response.status;
   fixture.response.headers = std::move(text.headers);
   const auto type = find_header(fixture.response.headers, "content-type").value_or("");
-  fixture.response_body = type == "application/vnd.amazon.eventstream" ? aws_stream(text.body)
-                                                                       : std::move(text.body);
+  fixture.response_body =
+      type == "application/vnd.amazon.eventstream" ? aws_stream(text.body) : std::move(text.body);
   const auto end = find_header(fixture.response.headers, "x-fixture-end").value_or("complete");
   for (const End one : {End::kCancelled, End::kTruncated, End::kGap, End::kEvicted}) {
     if (end == name(one)) fixture.end = one;

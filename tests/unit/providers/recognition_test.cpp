@@ -2,7 +2,6 @@
 //
 // Which dialect takes a request: by path behind any prefix, by host, by the shape of the body.
 #include <catch2/catch.hpp>
-
 #include <string>
 #include <string_view>
 
@@ -44,7 +43,8 @@ TEST_CASE("recognition: responses, realtime, Google and Bedrock paths", "[unit]"
        "openai_responses"},
       {"cancelled response", "POST", "api.openai.com", "/v1/responses/resp_1/cancel", "",
        "openai_responses"},
-      {"somebody's survey", "POST", "forms.example", "/forms/7/responses", R"({"answer":"yes"})", ""},
+      {"somebody's survey", "POST", "forms.example", "/forms/7/responses", R"({"answer":"yes"})",
+       ""},
       {"somebody's response", "GET", "forms.example", "/forms/7/responses/12", "", ""},
       {"realtime", "GET", "api.openai.com", "/v1/realtime?model=gpt-realtime", "",
        "openai_realtime"},
@@ -82,8 +82,8 @@ TEST_CASE("recognition: responses, realtime, Google and Bedrock paths", "[unit]"
        "vertex_raw_predict"},
       {"Converse", "POST", "bedrock-runtime.us-east-1.amazonaws.com", "/model/m%3A0/converse", "",
        "bedrock_converse"},
-      {"Converse behind a gateway", "POST", "gw", "/bedrock/model/arn%3Aaws%2Fx/converse-stream", "",
-       "bedrock_converse"},
+      {"Converse behind a gateway", "POST", "gw", "/bedrock/model/arn%3Aaws%2Fx/converse-stream",
+       "", "bedrock_converse"},
       {"invoke", "POST", "bedrock-runtime.us-east-1.amazonaws.com", "/model/m/invoke", "",
        "bedrock_invoke"},
       {"SageMaker", "POST", "runtime.sagemaker.us-east-1.amazonaws.com", "/endpoints/e/invocations",

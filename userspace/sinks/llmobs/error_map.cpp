@@ -34,6 +34,7 @@ bool failed(const CallRecord& call) {
 }
 
 std::string error_type(const CallRecord& call, const Shape& shape) {
+  if (shape.error_class != nullptr) return shape.error_class(call);
   const std::string prefix(shape.error_prefix);
   if (!prefix.ends_with('.') && !prefix.empty()) return prefix;  // one class for all
   if (call.http_status && *call.http_status >= 400)

@@ -30,6 +30,7 @@ struct Shape {
   std::string_view error_prefix;         // module of the exception classes: "openai."
   std::string_view empty_role;           // role of the one empty message of a failed llm call
   std::string_view (*kind)(const CallRecord&) = nullptr;  // null: span_kind() of the operation
+  std::string (*error_class)(const CallRecord&) = nullptr;  // null: by prefix and status
 };
 
 // One table for all: by dialect, then by provider. Never fails: unknown dialects get the general

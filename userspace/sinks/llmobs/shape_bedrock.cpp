@@ -55,7 +55,8 @@ void add_converse(const Message& wire, std::string_view separator, bool streamed
     } else if (part.kind == PartKind::kToolResult) {
       add_results(part, results);
     } else if (!streamed) {
-      unsupported.push_back(message(wire.role, "[Unsupported content type: " + part.wire_type + "]"));
+      unsupported.push_back(
+          message(wire.role, "[Unsupported content type: " + part.wire_type + "]"));
     }
   }
   Value shaped = Value::object();
@@ -236,12 +237,22 @@ Value agent_metadata(const CallRecord& call) {
 
 }  // namespace
 
-const Shape kBedrockShape = {"bedrock", runtime_name, model,  provider,
-                             input,     output,       metadata, tools,
-                             metrics,   "botocore.exceptions.ClientError", "", kind};
+const Shape kBedrockShape = {
+    "bedrock", runtime_name, model, provider, input,
+    output,    metadata,     tools, metrics,  "botocore.exceptions.ClientError",
+    "",        kind};
 
-const Shape kBedrockAgentShape = {"bedrock_agents", agent_name,   model,  provider,
-                                  agent_input,      agent_output, agent_metadata, tools,
-                                  metrics,          "botocore.exceptions.ClientError", "", nullptr};
+const Shape kBedrockAgentShape = {"bedrock_agents",
+                                  agent_name,
+                                  model,
+                                  provider,
+                                  agent_input,
+                                  agent_output,
+                                  agent_metadata,
+                                  tools,
+                                  metrics,
+                                  "botocore.exceptions.ClientError",
+                                  "",
+                                  nullptr};
 
 }  // namespace llmtap::llmobs

@@ -20,13 +20,15 @@ std::string provider(const CallRecord& call) {
   struct Row {
     std::string_view prefix, provider;
   };
-  static constexpr Row kRows[] = {
-      {"gemini", "google"},    {"imagen", "google"},    {"veo", "google"},
-      {"text-embedding", "google"}, {"jamba", "ai21"},  {"claude", "anthropic"},
-      {"llama", "meta"},       {"mistral", "mistral"},  {"codestral", "mistral"},
-      {"deepseek", "deepseek"}, {"olmo", "ai2"},        {"tulu", "ai2"},
-      {"molmo", "ai2"},        {"specter", "ai2"},      {"cosmoo", "ai2"},
-      {"qodo", "qodo"},        {"mars", "camb.ai"}};
+  static constexpr Row kRows[] = {{"gemini", "google"},     {"imagen", "google"},
+                                  {"veo", "google"},        {"text-embedding", "google"},
+                                  {"jamba", "ai21"},        {"claude", "anthropic"},
+                                  {"llama", "meta"},        {"mistral", "mistral"},
+                                  {"codestral", "mistral"}, {"deepseek", "deepseek"},
+                                  {"olmo", "ai2"},          {"tulu", "ai2"},
+                                  {"molmo", "ai2"},         {"specter", "ai2"},
+                                  {"cosmoo", "ai2"},        {"qodo", "qodo"},
+                                  {"mars", "camb.ai"}};
   const std::string model = short_model(call);
   for (const auto& row : kRows) {
     if (model.starts_with(row.prefix)) return std::string(row.provider);
@@ -173,6 +175,13 @@ Value metrics(const CallRecord& call) {
 
 std::string genai_name(const CallRecord&) { return "google_genai.request"; }
 
+std::string genai_error(const CallRecord& call) {
+  const int status = call.http_status.value_or(0);
+  return status >= 500   ? "google.genai.errors.ServerError"
+         : status >= 400 ? "google.genai.errors.ClientError"
+                         : "google.genai.errors.APIError";
+}
+
 // ---- the Vertex AI SDK ----
 
 std::string vertex_name(const CallRecord&) { return "GenerativeModel.generate_content"; }
@@ -189,9 +198,7 @@ Value vertex_messages(const std::vector<Message>& wires) {
   return list;
 }
 
-Value vertex_input(const CallRecord& call) {
-  return {{"messages", vertex_messages(call.input)}};
-}
+Value vertex_input(const CallRecord& call) { return {{"messages", vertex_messages(call.input)}}; }
 
 Value vertex_output(const CallRecord& call) {
   Value list = vertex_messages(call.output);
@@ -201,7 +208,8 @@ Value vertex_output(const CallRecord& call) {
 
 Value vertex_metadata(const CallRecord& call) {
   Value shaped = Value::object();
-  for (const auto* key : {"temperature", "max_output_tokens", "candidate_count", "top_p", "top_k"}) {
+  for (const auto* key :
+       {"temperature", "max_output_tokens", "candidate_count", "top_p", "top_k"}) {
     const Param* param = find_param(call, key);
     if (param == nullptr) continue;
     const Value value = json_or_string(param->json);
@@ -212,12 +220,20 @@ Value vertex_metadata(const CallRecord& call) {
 
 }  // namespace
 
-const Shape kGoogleShape = {"google_genai", genai_name,       short_model, provider,
-                            genai_input,    genai_output,     genai_metadata, tool_definitions,
-                            metrics,        "google.genai.errors.", "assistant"};
+const Shape kGoogleShape = {"google_genai", genai_name,     short_model,      provider, genai_input,
+                            genai_output,   genai_metadata, tool_definitions, metrics,  "",
+                            "assistant",    nullptr,        genai_error};
 
-const Shape kVertexShape = {"vertexai",    vertex_name,   short_model,     provider,
-                            vertex_input,  vertex_output, vertex_metadata, tool_definitions,
-                            metrics,       "google.api_core.exceptions.", ""};
+const Shape kVertexShape = {"vertexai",
+                            vertex_name,
+                            short_model,
+                            provider,
+                            vertex_input,
+                            vertex_output,
+                            vertex_metadata,
+                            tool_definitions,
+                            metrics,
+                            "google.api_core.exceptions.GoogleAPICallError",
+                            ""};
 
 }  // namespace llmtap::llmobs

@@ -22,9 +22,7 @@ std::string cut(std::string text, std::size_t characters) {
   return text;
 }
 
-bool is_call(const Part& part) {
-  return part.kind == PartKind::kToolCall;
-}
+bool is_call(const Part& part) { return part.kind == PartKind::kToolCall; }
 
 std::string media_text(const Part& part, std::string_view marker) {
   return part.reference.empty() ? std::string(marker) : part.reference;
@@ -212,10 +210,9 @@ Value output(const CallRecord& call) {
 
 Value metadata(const CallRecord& call) {
   Value picked = pick_params(
-      call, {"stream", "temperature", "top_p", "user", "background", "include",
-             "max_output_tokens", "max_tool_calls", "parallel_tool_calls", "previous_response_id",
-             "prompt", "reasoning", "service_tier", "store", "text", "tool_choice",
-             "top_logprobs", "truncation"});
+      call, {"stream", "temperature", "top_p", "user", "background", "include", "max_output_tokens",
+             "max_tool_calls", "parallel_tool_calls", "previous_response_id", "prompt", "reasoning",
+             "service_tier", "store", "text", "tool_choice", "top_logprobs", "truncation"});
   if (const auto effective = vendor_value(call, "effective_params"); effective) {
     picked.update(*effective);
   }
@@ -234,8 +231,7 @@ Value tools(const CallRecord& call) {
 
 }  // namespace
 
-const Shape kResponsesShape = {"openai", openai_name, openai_model, openai_provider, input,
-                               output,   metadata,    tools,        usage_metrics,   "openai.",
-                               ""};
+const Shape kResponsesShape = {"openai", openai_name, openai_model,  openai_provider, input, output,
+                               metadata, tools,       usage_metrics, "openai.",       ""};
 
 }  // namespace llmtap::llmobs
