@@ -37,7 +37,13 @@ std::vector<SiteHits> Attachment::hits() const {
   return hits;
 }
 
+bool is_aead(std::uint64_t cookie) {
+  const auto shape = TLS_COOKIE_SHAPE(cookie);
+  return shape >= TLS_CALL_AWSLC_SEAL && shape <= TLS_CALL_RING_OPEN;
+}
+
 const ProgramPair& ProgramSet::of(std::uint64_t cookie) const {
+  if (is_aead(cookie)) return aead;
   switch (TLS_COOKIE_SHAPE(cookie)) {
     case TLS_CALL_GO_WRITE:
     case TLS_CALL_GO_READ: return go;

@@ -31,9 +31,13 @@ struct ProgramSet {
   AttachMode mode = AttachMode::kSession;
   ProgramPair calls;  // entry and return
   ProgramPair go;     // one place inside a function
+  ProgramPair aead;   // one call per record
 
   const ProgramPair& of(std::uint64_t cookie) const;
 };
+
+// Whether the site's records are told apart by keys: needs the system calls to find the socket.
+bool is_aead(std::uint64_t cookie);
 
 class Attachment {
  public:

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdarg>
@@ -17,6 +18,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/capture/attachment.h"
 #include "userspace/capture/site_counters.h"
+#include "userspace/capture/socket_join.h"
 
 namespace llmtap {
 namespace {
@@ -53,6 +55,11 @@ std::vector<Variant> variants_of(const llmtap_bpf& skeleton, AttachMode mode) {
       {progs.call_perf_leave, perf, 0},
       {progs.go_multi, !perf, kAttachUprobeMulti},
       {progs.go_perf, perf, 0},
+      {progs.aead_session, session, kAttachUprobeSession},
+      {progs.aead_multi_enter, multi, kAttachUprobeMulti},
+      {progs.aead_multi_leave, multi, kAttachUprobeMulti},
+      {progs.aead_perf_enter, perf, 0},
+      {progs.aead_perf_leave, perf, 0},
   };
 }
 
@@ -67,20 +74,30 @@ void choose_programs(llmtap_bpf& skeleton, AttachMode mode, bool targets_only) {
 
 ProgramSet programs_of(const llmtap_bpf& skeleton, AttachMode mode) {
   const auto& progs = skeleton.progs;
-  const auto fd = [](const bpf_program* program) { return bpf_program__fd(program); };
-  const ProgramPair go_multi{fd(progs.go_multi), -1, kAttachUprobeMulti};
+  const auto pair = [](const bpf_program* enter, const bpf_program* leave, std::uint32_t type) {
+    return ProgramPair{bpf_program__fd(enter), leave ? bpf_program__fd(leave) : -1, type};
+  };
+  const ProgramPair go_multi = pair(progs.go_multi, nullptr, kAttachUprobeMulti);
   switch (mode) {
     case AttachMode::kSession:
-      return {mode, {fd(progs.call_session), -1, kAttachUprobeSession}, go_multi};
+      return {mode, pair(progs.call_session, nullptr, kAttachUprobeSession), go_multi,
+              pair(progs.aead_session, nullptr, kAttachUprobeSession)};
     case AttachMode::kMulti:
-      return {mode,
-              {fd(progs.call_multi_enter), fd(progs.call_multi_leave), kAttachUprobeMulti},
-              go_multi};
+      return {mode, pair(progs.call_multi_enter, progs.call_multi_leave, kAttachUprobeMulti),
+              go_multi, pair(progs.aead_multi_enter, progs.aead_multi_leave, kAttachUprobeMulti)};
     case AttachMode::kPerf:
-      return {mode, {fd(progs.call_perf_enter), fd(progs.call_perf_leave), 0},
-              {fd(progs.go_perf), -1, 0}};
+      return {mode, pair(progs.call_perf_enter, progs.call_perf_leave, 0),
+              pair(progs.go_perf, nullptr, 0),
+              pair(progs.aead_perf_enter, progs.aead_perf_leave, 0)};
   }
   return {};
+}
+
+Status start_tracepoint(bpf_program* program, bpf_link** link) {
+  *link = bpf_program__attach(program);
+  if (*link != nullptr) return Unit{};
+  return Error{std::string("cannot attach tracepoint program ") + bpf_program__name(program) +
+               ": " + std::strerror(errno)};
 }
 
 Status start_tracepoints(llmtap_bpf& skeleton) {
@@ -93,11 +110,7 @@ Status start_tracepoints(llmtap_bpf& skeleton) {
                                     {skeleton.progs.process_fork, &skeleton.links.process_fork}};
   for (const auto& t : tracepoints) {
     if (!bpf_program__autoload(t.program)) continue;
-    *t.link = bpf_program__attach(t.program);
-    if (*t.link == nullptr) {
-      return Error{std::string("cannot attach tracepoint program ") +
-                   bpf_program__name(t.program) + ": " + std::strerror(errno)};
-    }
+    if (auto started = start_tracepoint(t.program, t.link); !started) return started;
   }
   return Unit{};
 }
@@ -145,17 +158,48 @@ struct KernelSource::State {
   AttachmentId last_id = 0;                        // guarded by mutex
 
   UnixTime time;
+  SocketJoin join;
   const OnChunk* on_chunk = nullptr;  // during poll
   std::size_t delivered = 0;
 
+  // From the first library with record keys on.
+  Status watch_syscalls() {
+    const std::lock_guard lock(mutex);
+    if (skeleton->links.record_syscall != nullptr) return Unit{};
+    return start_tracepoint(skeleton->progs.record_syscall, &skeleton->links.record_syscall);
+  }
+
+  void deliver(const Chunk& chunk) {
+    ++delivered;
+    (*on_chunk)(chunk);
+  }
+
+  void joined(const tls_event& key, const char* data) {
+    tls_join event;
+    std::memcpy(&event, data, sizeof(event));
+    join.join({key.tgid, key.conn, key.generation}, {key.tgid, event.conn, event.generation},
+              key.offset, [this](const Chunk& chunk) { deliver(chunk); });
+  }
+
   static int on_event(void* context, void* data, std::size_t size) {
     auto& self = *static_cast<State*>(context);
+    const auto* bytes = static_cast<const char*>(data);
     tls_event event;
     if (size < sizeof(event)) return 0;
     std::memcpy(&event, data, sizeof(event));
+    if (event.kind == TLS_EVENT_JOIN) {
+      if (size >= sizeof(tls_join)) self.joined(event, bytes);
+      return 0;
+    }
     if (event.captured > size - sizeof(event) || event.len < event.captured) return 0;
-    ++self.delivered;
-    (*self.on_chunk)(to_chunk(event, static_cast<char*>(data) + sizeof(event), self.time));
+    const OnChunk deliver = [&self](const Chunk& chunk) { self.deliver(chunk); };
+    const Chunk chunk = to_chunk(event, bytes + sizeof(event), self.time);
+    if (event.flags & TLS_FLAG_UNJOINED) {
+      self.join.hold(chunk, deliver);
+      return 0;
+    }
+    if (chunk.kind == ChunkKind::kProcessExit) self.join.end(event.tgid, deliver);
+    self.deliver(chunk);
     return 0;
   }
 };
@@ -197,6 +241,10 @@ AttachMode KernelSource::mode() const { return state_->mode; }
 
 Result<AttachmentId> KernelSource::attach(const std::string& path, const ProbePlan& plan,
                                           pid_t pid) {
+  if (std::any_of(plan.sites.begin(), plan.sites.end(),
+                  [](const ProbeSite& site) { return is_aead(site.cookie); })) {
+    if (auto started = state_->watch_syscalls(); !started) return started.error();
+  }
   auto attachment = Attachment::create(path, plan, pid, state_->programs, *state_->counters);
   if (!attachment) return attachment.error();
   const std::lock_guard lock(state_->mutex);
@@ -227,6 +275,9 @@ Result<std::size_t> KernelSource::poll(std::chrono::milliseconds timeout, const 
     nanosleep(&kGather, nullptr);
   }
   const int result = ring_buffer__consume(state_->ring.get());
+  if (!state_->join.empty()) {
+    state_->join.expire(unix_ns(), [this](const Chunk& chunk) { state_->deliver(chunk); });
+  }
   if (result < 0) return Error{std::string("cannot read the ring buffer: ") + std::strerror(-result)};
   return state_->delivered;
 }
