@@ -70,7 +70,8 @@ constexpr std::string_view kParams[] = {"audio",
 
 Match matches(const RequestHead& head) {
   if (head.method != "POST" && !head.method.empty()) return Match::kNo;
-  return path_ends(head.path, "/chat/completions") ? Match::kYes : Match::kNo;
+  if (path_ends(head.path, "/chat/completions")) return Match::kYes;
+  return path_ends(head.path, "/v1/chat") ? Match::kIfBody : Match::kNo;  // Writer
 }
 
 // Unknown path, known shape: a model and messages with OpenAI's roles and nothing that only
@@ -243,8 +244,9 @@ Step ChatParser::event(const BodyEvent& event, const Json& json, CallRecord& cal
   if (call.response_id.empty()) call.response_id = json["id"].str();
   apply_openai_usage(json, call);
   apply_openai_error(json, call);
+  // A filtered choice may have neither a message nor a delta.
   const Json first = json["choices"].at(0);
-  if (first["message"].is_object()) {
+  if (first["message"].is_object() || (!first["delta"] && !call.streamed)) {
     whole(json, call);
   } else {
     for (const auto choice : json["choices"].elements()) {

@@ -274,7 +274,9 @@ void read_output_media(const Json& message, Message& out) {
     part.text = audio["transcript"].str();
     part.reference = audio["id"].str();
     if (const auto data = audio["data"].string()) part.bytes = base64_size(*data);
-    out.parts.push_back(std::move(part));
+    // Some servers send the member empty.
+    const bool said = part.bytes || !part.text.empty() || !part.reference.empty();
+    if (said) out.parts.push_back(std::move(part));
   }
   for (const auto image : message["images"].elements()) {
     out.parts.push_back(
@@ -318,7 +320,7 @@ Message read_openai_message(const Json& message) {
     part.wire_type = "function_call";
     part.tool_name = call["name"].str();
     part.arguments = call["arguments"].str();
-    out.parts.push_back(std::move(part));
+    if (!part.tool_name.empty() || !part.arguments.empty()) out.parts.push_back(std::move(part));
   }
   return out;
 }
