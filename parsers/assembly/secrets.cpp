@@ -41,8 +41,8 @@ constexpr std::array<Prefix, 16> kPrefixes = {{{"sk-", 20},
                                                {"ASIA", 20},
                                                {"openai-insecure-api-key", 23}}};
 
-// Says nothing about a call.
-bool is_transport(std::string_view name) {
+// Says nothing about a call, or nothing that the record does not say elsewhere.
+bool is_needless(std::string_view name) {
   constexpr std::array<std::string_view, 29> kNames = {
       "accept",        "accept-encoding",           "accept-language", "accept-ranges",
       "age",           "alt-svc",                   "cache-control",   "cf-cache-status",
@@ -52,9 +52,12 @@ bool is_transport(std::string_view name) {
       "report-to",     "strict-transport-security", "te",              "transfer-encoding",
       "vary",          "x-content-type-options",    "x-frame-options", "x-xss-protection",
       "content-security-policy"};
+  constexpr std::array<std::string_view, 6> kPrefixed = {
+      "access-control-", "sec-fetch-", "sec-ch-", "x-stainless-", "x-ratelimit-",
+      "anthropic-ratelimit-"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
-         name.starts_with("access-control-") || name.starts_with("sec-fetch-") ||
-         name.starts_with("sec-ch-");
+         std::any_of(kPrefixed.begin(), kPrefixed.end(),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
 }  // namespace
@@ -101,7 +104,7 @@ bool looks_like_credential(std::string_view value) {
 
 Headers kept_headers(const Headers& headers) {
   const auto kept = [](const Header& header) {
-    return !is_transport(header.name) && !is_secret_header(header.name) &&
+    return !is_needless(header.name) && !is_secret_header(header.name) &&
            header.value.size() <= kMaxHeaderValue && !looks_like_credential(header.value);
   };
   Headers out;

@@ -18,8 +18,8 @@ bool is_secret_parameter(std::string_view name);
 // A bearer or basic credential, a JSON web token, or a key with a vendor's prefix, anywhere in it.
 bool looks_like_credential(std::string_view value);
 
-// What a record keeps: no header that is secret by name or value, and none that only browsers,
-// caches and the connection need. Bounded: kMaxHeaders of at most kMaxHeaderValue bytes.
+// What a record keeps: no header that is secret by name or value, none that only browsers, caches
+// and the connection need, and none that it holds in another form (sdk, rate_limits). Bounded: kMaxHeaders of at most kMaxHeaderValue bytes.
 Headers kept_headers(const Headers& headers);
 inline constexpr std::size_t kMaxHeaders = 100;
 inline constexpr std::size_t kMaxHeaderValue = 4096;
