@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "userspace/capture/elf.h"
+#include "userspace/capture/grace_periods.h"
 #include "userspace/capture/probe_table.h"
 
 namespace llmtap {
@@ -84,7 +85,8 @@ struct TlsFiles::State {
     std::thread thread;
   };
 
-  State(ProbeAttacher& a, const TlsFilesOptions& o) : attacher(a), options(o) {}
+  State(ProbeAttacher& a, const TlsFilesOptions& o)
+      : attacher(a), options(o), grace_periods(o.rcu_knob) {}
   void work(Line& line, bool sweeps);
   void enqueue(Line& line, Job job);  // with the lock held
   void run(const Job& job);
@@ -95,6 +97,7 @@ struct TlsFiles::State {
 
   ProbeAttacher& attacher;
   const TlsFilesOptions options;
+  GracePeriods grace_periods;
   mutable std::mutex mutex;
   // Guarded by mutex:
   std::map<FileId, Entry> entries;
@@ -171,8 +174,12 @@ void TlsFiles::State::finish(const Job& job, ProbePlan plan) {
       const std::lock_guard lock(mutex);
       room = probed < options.most_probed;
     }
-    attached = room ? attacher.attach(path_of(*job.fd), plan)
-                    : Error{"too many files are probed already"};
+    if (room) {
+      const GracePeriods::Hurry hurry(grace_periods);
+      attached = attacher.attach(path_of(*job.fd), plan);
+    } else {
+      attached = Error{"too many files are probed already"};
+    }
   }
   std::vector<std::uint64_t> orphaned;
   {

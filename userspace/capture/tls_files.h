@@ -36,6 +36,7 @@ class ProbeAttacher {
 struct TlsFilesOptions {
   std::chrono::milliseconds keep_unused{60'000};  // probes of files that nobody maps any more
   std::size_t most_probed = 1024;                 // files
+  std::string rcu_knob = "/sys/kernel/rcu_expedited";  // grace_periods.h; empty: leave it alone
 };
 
 // A file in which TLS was found, or refused with a reason.

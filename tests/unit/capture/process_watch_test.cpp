@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "tests/unit/capture/elf_builder.h"
+#include "userspace/capture/grace_periods.h"
 
 using namespace llmtap;
 using namespace std::chrono_literals;
@@ -243,4 +244,24 @@ TEST_CASE("watch: a file that is overwritten in place is looked at again", "[uni
   CHECK_FALSE(files.is_current(*first));
   examine();
   CHECK_FALSE(attacher.holds(first->inode));
+}
+
+TEST_CASE("watch: grace periods are short during an attach only", "[unit]") {
+  const test::TemporaryFile knob("0\n");
+  const auto value = [&] { return content(knob.path().c_str())[0]; };
+  GracePeriods periods(knob.path());
+  {
+    const GracePeriods::Hurry outer(periods);
+    CHECK(value() == '1');
+    { const GracePeriods::Hurry inner(periods); }
+    CHECK(value() == '1');
+  }
+  CHECK(value() == '0');
+  // Somebody else's setting stays.
+  std::ofstream(knob.path()) << "1\n";
+  { const GracePeriods::Hurry hurry(periods); }
+  CHECK(value() == '1');
+  // A machine without it.
+  GracePeriods none("/nonexistent");
+  const GracePeriods::Hurry hurry(none);
 }
