@@ -50,7 +50,7 @@ struct Connection::Unknown {
   std::uint64_t bytes = 0;
   unsigned turns = 0;
   std::optional<Direction> last;
-  bool told_watch = false;
+  bool late_http2 = false;  // the decoder is HTTP/2's by a guess, until it finds a request
 };
 
 Connection::Connection(const ConnId& id, ConnectionContext& context)
@@ -59,6 +59,9 @@ Connection::Connection(const ConnId& id, ConnectionContext& context)
 Connection::~Connection() = default;
 
 void Connection::feed(const Chunk& chunk) {
+  if (last_ns_ == 0 && chunk.offset > 0) {
+    for (ByteStream& stream : streams_) stream.start_anywhere();
+  }
   last_ns_ = std::max(last_ns_, chunk.end_ns);
   if (closed_ || verdict_ == ConnVerdict::kIgnore) return;
   const Direction other = opposite(chunk.direction);
@@ -196,16 +199,18 @@ void Connection::detect(Direction direction, std::string_view bytes, Stamp stamp
   if (state.last && *state.last != direction) ++state.turns;
   state.last = direction;
   std::string& prefix = state.prefix[static_cast<std::size_t>(direction)];
-  if (prefix.empty()) {
-    choose(direction, bytes, stamp);
-  } else {
-    const std::string joined = std::exchange(prefix, {}).append(bytes);
-    choose(direction, joined, state.stamp[static_cast<std::size_t>(direction)]);
+  if (prefix.empty()) return choose(direction, bytes, stamp);
+  const Stamp before = state.stamp[static_cast<std::size_t>(direction)];
+  const std::string start = std::exchange(prefix, {});
+  const std::string joined = start + std::string(bytes);
+  const WireFormat format = detect_wire(joined);
+  if (format == WireFormat::kHttp2 || format == WireFormat::kNeedMore) {
+    return choose(direction, joined, before);
   }
+  search_http1(direction, start, before);  // where a chunk begins a message may begin: not joined
+  this->bytes(direction, bytes, stamp);
 }
 
-// A late attach may begin in the middle of an HTTP/1 message, so its decoder, which searches, gets
-// everything that is nothing else.
 void Connection::choose(Direction direction, std::string_view bytes, Stamp stamp) {
   const WireFormat format = detect_wire(bytes);
   if (format == WireFormat::kNeedMore) {
@@ -213,11 +218,24 @@ void Connection::choose(Direction direction, std::string_view bytes, Stamp stamp
     unknown_->stamp[static_cast<std::size_t>(direction)] = stamp;
     return;
   }
-  if (format == WireFormat::kHttp2) {
-    decoder_ = std::make_unique<Http2Decoder>();
-    decoder_->feed(direction, bytes, stamp, *this);
-    return settle();
+  const bool guessed = unknown_->late_http2;
+  if (guessed && format == WireFormat::kHttp1 && bytes.find('\n') != std::string_view::npos) {
+    decoder_.reset();  // chance: the bytes of a body looked like frames
+    unknown_->late_http2 = false;
+    return search_http1(direction, bytes, stamp);
   }
+  if (format == WireFormat::kHttp2 || (format == WireFormat::kLateHttp2 && !guessed)) {
+    decoder_ = std::make_unique<Http2Decoder>();
+    unknown_->late_http2 = true;
+  }
+  if (!unknown_->late_http2) return search_http1(direction, bytes, stamp);
+  decoder_->feed(direction, bytes, stamp, *this);
+  if (format == WireFormat::kHttp2 || requests_) settle();
+}
+
+// A late attach may begin in the middle of an HTTP/1 message, so its decoder, which searches, gets
+// everything that is nothing else.
+void Connection::search_http1(Direction direction, std::string_view bytes, Stamp stamp) {
   if (!decoder_) decoder_ = std::make_unique<Http1Decoder>();
   decoder_->feed(direction, bytes, stamp, *this);
   if (static_cast<const Http1Decoder&>(*decoder_).requests()) {

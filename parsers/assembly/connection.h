@@ -79,6 +79,7 @@ class Connection final : private ExchangeSink {
   void hole(Direction direction, std::uint64_t count, Stamp stamp, bool overflow);
   void detect(Direction direction, std::string_view bytes, Stamp stamp);
   void choose(Direction direction, std::string_view bytes, Stamp stamp);
+  void search_http1(Direction direction, std::string_view bytes, Stamp stamp);
   void settle();
   void close_decoder(Stamp stamp);
   End refine(End end) const;

@@ -47,7 +47,7 @@ void ByteStream::give_up(StreamSink& sink) {
 // Trims what was delivered before; the rest begins exactly at next_.
 void ByteStream::deliver(std::uint64_t offset, std::string_view bytes, std::uint64_t missing,
                          TimeNs begin_ns, TimeNs end_ns, StreamSink& sink) {
-  started_ = true;
+  anywhere_ = false;
   const std::uint64_t end = saturating_add(offset, bytes.size());
   const std::uint64_t covered = saturating_add(end, missing);
   if (end > next_) {
@@ -97,8 +97,7 @@ void ByteStream::skip_hole(StreamSink& sink, bool overflow) {
   const Piece& first = held_->pieces.front();
   const std::uint64_t count = first.offset - next_;
   next_ = first.offset;
-  // What came before the first bytes that we ever saw is not lost: it was never ours.
-  if (started_) sink.hole(count, first.begin_ns, first.end_ns, overflow);
+  if (!std::exchange(anywhere_, false)) sink.hole(count, first.begin_ns, first.end_ns, overflow);
   release(sink);
 }
 

@@ -33,9 +33,11 @@ class ByteStream {
   static constexpr std::size_t kMaxHeldPieces = 1024;
 
   // `limit`: bytes that may be held. `patient` false: a hole is a gap at once (the kernel was told
-  // not to copy everything, so holes are expected). A stream that is first seen at an offset
-  // other than 0 (its owner forgot it once) waits like any other and then starts there.
+  // not to copy everything, so holes are expected).
   void push(const Chunk& chunk, bool patient, std::size_t limit, StreamSink& sink);
+
+  // Its owner forgot it once: what came before the first bytes is not reported as a hole.
+  void start_anywhere() { anywhere_ = true; }
 
   // Event time has come to `now_ns`: gives up what has been waited for too long.
   void expire(TimeNs now_ns, StreamSink& sink);
@@ -66,7 +68,7 @@ class ByteStream {
   void skip_hole(StreamSink& sink, bool overflow);
 
   std::uint64_t next_ = 0;  // offset that is due
-  bool started_ = false;    // false: nothing was delivered yet
+  bool anywhere_ = false;   // the next hole is not one
   std::unique_ptr<Held> held_;
 };
 

@@ -9,11 +9,9 @@ namespace llmtap {
 WireFormat detect_wire(std::string_view bytes) {
   if (looks_like_http2(bytes)) return WireFormat::kHttp2;
   // Before the search: a body behind a start line (audio, images) may hold bytes like frames.
-  if (classify_start_line(bytes) == StartLine::kRequest ||
-      classify_start_line(bytes) == StartLine::kResponse) {
-    return WireFormat::kHttp1;
-  }
-  if (contains_http2_frames(bytes)) return WireFormat::kHttp2;
+  const StartLine start = classify_start_line(bytes);
+  if (start == StartLine::kRequest || start == StartLine::kResponse) return WireFormat::kHttp1;
+  if (contains_http2_frames(bytes)) return WireFormat::kLateHttp2;
   constexpr std::string_view kPreface = "PRI";
   if (bytes.size() < kPreface.size() && kPreface.substr(0, bytes.size()) == bytes) {
     return WireFormat::kNeedMore;
@@ -23,7 +21,7 @@ WireFormat detect_wire(std::string_view bytes) {
     return WireFormat::kNeedMore;
   }
   // A start line need not be whole: the HTTP/1 decoder collects it.
-  return classify_start_line(bytes) == StartLine::kNo ? WireFormat::kOther : WireFormat::kHttp1;
+  return start == StartLine::kNo ? WireFormat::kOther : WireFormat::kHttp1;
 }
 
 }  // namespace llmtap

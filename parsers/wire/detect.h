@@ -10,10 +10,11 @@
 namespace llmtap {
 
 enum class WireFormat : std::uint8_t {
-  kNeedMore,  // at most kDetectBytes will tell
-  kHttp1,     // begins with a start line
-  kHttp2,     // begins with the preface, a SETTINGS frame or (late attach) plausible frames
-  kOther,     // neither; a late attach may still be in the middle of an HTTP/1 message
+  kNeedMore,   // at most kDetectBytes will tell
+  kHttp1,      // begins with a start line
+  kHttp2,      // begins with the preface or a SETTINGS frame
+  kLateHttp2,  // plausible frames somewhere: a late attach, or chance in binary bytes
+  kOther,      // a late attach may still be in the middle of an HTTP/1 message
 };
 
 inline constexpr std::size_t kDetectBytes = 9;  // an HTTP/2 frame header
