@@ -23,7 +23,7 @@ struct frame {
 	__u64 begin_ns;
 	__u64 cookie;
 	__u32 tid; /* owner; 0: free */
-	__u32 zero;
+	__u32 type; /* per shape: of the record, when known at entry */
 };
 
 struct frame_table {

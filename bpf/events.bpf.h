@@ -15,6 +15,9 @@
 
 #include "tls_event.h"
 
+/* TLS record types that matter to us. */
+enum { RECORD_HANDSHAKE = 0x16, RECORD_DATA = 0x17 };
+
 struct conn_key {
 	__u64 conn;
 	__u32 tgid;
@@ -25,6 +28,7 @@ struct conn_state {
 	__u64 generation;
 	__u64 incarnation; /* of the process: tells pid reuse and exec apart */
 	__u64 offset[2];
+	__u64 joined; /* of a record key: its connection, once known */
 	__u32 turn_bytes; /* moved since the direction changed; saturates */
 	__u8 turn_direction;
 	__u8 verdict;
@@ -141,15 +145,13 @@ static __always_inline bool conn_ignored(struct task_struct *task, __u64 conn)
 	return state && state->verdict == TLS_VERDICT_IGNORE;
 }
 
-static __noinline struct conn_state *conn_create(__u64 conn, __u8 direction)
+static __noinline struct conn_state *conn_create(__u64 conn)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct conn_key key = {.conn = conn, .tgid = task->tgid};
 	struct conn_state fresh = {
 		.generation = __sync_fetch_and_add(&generations, 1) + 1,
 		.incarnation = incarnation_of(task),
-		.request_direction = direction,
-		.turn_direction = direction,
 	};
 	__u8 one = 1;
 
@@ -257,6 +259,7 @@ struct moved_bytes {
 	__u64 begin_ns;
 	__u64 cookie;
 	__u32 len;
+	__u32 flags;
 };
 
 /* `len` > 0 bytes moved on a connection: counts them and, as its verdict says, copies them. */
@@ -273,11 +276,13 @@ static __always_inline void moved(struct task_struct *task, const struct moved_b
 		site->bytes += m->len;
 	}
 	if (!conn)
-		conn = conn_create(m->conn, direction);
+		conn = conn_create(m->conn);
 	if (!conn) {
 		drop(TLS_DROP_STATE_FULL, m->len);
 		return;
 	}
+	if ((conn->offset[0] | conn->offset[1]) == 0)
+		conn->request_direction = direction;
 	cut.head.offset = __sync_fetch_and_add(&conn->offset[direction], m->len);
 	copy = window(conn, direction, m->len);
 	if (copy == 0)
@@ -295,6 +300,7 @@ static __always_inline void moved(struct task_struct *task, const struct moved_b
 	cut.head.kind = TLS_EVENT_DATA;
 	cut.head.direction = direction;
 	cut.head.library = TLS_COOKIE_LIBRARY(m->cookie);
+	cut.head.flags = m->flags;
 	cut.from = m->from;
 	cut.copy = copy;
 	cut.tail = m->len - copy;

@@ -12,7 +12,6 @@
  */
 #include "events.bpf.h"
 
-enum { RECORD_HANDSHAKE = 0x16, RECORD_DATA = 0x17 };
 enum { CLIENT_HELLO = 1, SERVER_HELLO = 2 };
 
 /* A hello that arrives opens a connection: the *Conn of an earlier one was reused. */

@@ -23,11 +23,30 @@ struct signal_struct {
 	atomic_t live; /* threads of the group that have not begun to exit */
 };
 
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
 	struct signal_struct *signal;
+	struct files_struct *files;
 	__u64 start_boottime;
 	__u64 self_exec_id; /* counts execve calls */
 };

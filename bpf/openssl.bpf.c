@@ -13,6 +13,12 @@
 
 extern bool bpf_session_is_return(void) __ksym __weak;
 
+/* For other objects: the linker of libbpf 1.1 refuses a kernel function named in two. */
+__hidden int session_is_return(void)
+{
+	return bpf_session_is_return();
+}
+
 static __always_inline void read_arguments(struct pt_regs *ctx, __u8 shape, struct frame *frame)
 {
 	frame->buffer = PT_REGS_PARM2(ctx);

@@ -27,6 +27,7 @@ enum tls_event_kind {
 	TLS_EVENT_CLOSE = 2, /* the TLS object was freed */
 	TLS_EVENT_EXIT = 3,  /* the process is gone: all its connections are closed */
 	TLS_EVENT_EXEC = 4,  /* the process runs another image: likewise */
+	TLS_EVENT_JOIN = 5,  /* struct tls_join: an unjoined stream's socket is known now */
 };
 
 enum tls_direction { TLS_WRITE = 0, TLS_READ = 1 };
@@ -49,9 +50,27 @@ struct tls_event {
 	LLMTAP_U16 kind;
 	LLMTAP_U8 direction;
 	LLMTAP_U8 library; /* enum tls_library: for doctor and metrics */
-	LLMTAP_U32 reserved;
+	LLMTAP_U32 flags;  /* enum tls_event_flag */
 };
 LLMTAP_STATIC_ASSERT(sizeof(struct tls_event) == 64, "tls_event layout");
+
+enum tls_event_flag {
+	TLS_FLAG_UNJOINED = 1, /* `conn` is a record key of one direction; a JOIN may follow */
+};
+
+/* `conn` values: addresses in user space, except sockets' inode numbers, with this bit. */
+#define TLS_CONN_SOCKET ((LLMTAP_U64)1 << 63)
+
+/*
+ * What was sent under key `head.conn`, `head.generation` in `head.direction` belongs to connection
+ * `conn`, `generation`, from offset `head.offset` on. What follows comes under that name.
+ */
+struct tls_join {
+	struct tls_event head;
+	LLMTAP_U64 conn;
+	LLMTAP_U64 generation;
+};
+LLMTAP_STATIC_ASSERT(sizeof(struct tls_join) == 80, "tls_join layout");
 
 enum tls_library {
 	TLS_LIB_OPENSSL = 1,
@@ -137,6 +156,7 @@ enum tls_call_shape {
 	TLS_CALL_GNUTLS_RECV = 5, /* (session, type, buf, len) -> bytes; type 0x17 is application data */
 	TLS_CALL_GO_WRITE = 6, /* rax conn, rbx buf, rcx len; entry only, bytes known at entry */
 	TLS_CALL_GO_READ = 7,  /* jcc behind halfConn.decrypt: rax buf, rbx len, dil type, [rbp+16] conn */
+	/* AEAD calls, one per record (rustls); arguments in bpf/rustls.bpf.c. Seals: entry only. */
 	TLS_CALL_AWSLC_SEAL = 8,
 	TLS_CALL_AWSLC_SEAL_SCATTER = 9,
 	TLS_CALL_AWSLC_OPEN = 10,
