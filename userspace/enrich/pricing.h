@@ -17,9 +17,10 @@ namespace llmtap {
 
 // USD per million tokens. An absent class is charged like the class that contains it.
 struct Price {
-  std::optional<double> input, output, cache_read, cache_write, cache_write_1h, reasoning;
-  std::optional<double> input_audio, output_audio, input_image, output_image;
-  std::optional<double> per_1000_requests;
+  std::optional<double> input{}, output{}, cache_read{}, cache_write{}, cache_write_1h{};
+  std::optional<double> reasoning{};
+  std::optional<double> input_audio{}, output_audio{}, input_image{}, output_image{};
+  std::optional<double> per_1000_requests{};
 
   bool operator==(const Price&) const = default;
 };

@@ -25,12 +25,16 @@ bool starts_nocase(std::string_view text, std::size_t at, std::string_view word)
                     [](char a, char b) { return a == lower(b); });
 }
 
+// How many bytes from `at` on are of the class, looking at no more than `most`: whoever asks at
+// every position of a hostile text must not read the rest of it each time.
 template <class Class>
-std::size_t run(std::string_view text, std::size_t at, Class is) {
+std::size_t run(std::string_view text, std::size_t at, Class is, std::size_t most) {
   std::size_t length = 0;
-  while (at + length < text.size() && is(text[at + length])) ++length;
+  while (length < most && at + length < text.size() && is(text[at + length])) ++length;
   return length;
 }
+constexpr std::size_t kLongestKey = 512;
+constexpr std::size_t kLongestToken = 16384;
 
 // Vendor keys by their prefix; `least` counts the whole key.
 struct KeyForm {
@@ -60,7 +64,7 @@ Find vendor_key(std::string_view text, std::size_t at) {
   for (const auto& form : kKeyForms) {
     if (!starts(text, at, form.prefix)) continue;
     const auto tail = at + form.prefix.size();
-    const auto length = form.prefix.size() + run(text, tail, token);
+    const auto length = form.prefix.size() + run(text, tail, token, kLongestKey);
     // A word such as "sk-learn-based-classifier" has no digit.
     const auto key = text.substr(tail, length - form.prefix.size());
     if (length >= form.least && std::any_of(key.begin(), key.end(), digit)) {
@@ -72,19 +76,19 @@ Find vendor_key(std::string_view text, std::size_t at) {
 
 Find aws_key_id(std::string_view text, std::size_t at) {
   if (!starts(text, at, "AKIA") && !starts(text, at, "ASIA")) return {};
-  const auto length = run(text, at, [](char c) { return upper(c) || digit(c); });
+  const auto length = run(text, at, [](char c) { return upper(c) || digit(c); }, 21);
   return length == 20 ? Find{0, length, "aws_key_id"} : Find{};
 }
 
 // header.payload.signature, header and payload being base64url of JSON objects.
 Find jwt(std::string_view text, std::size_t at) {
   if (!starts(text, at, "eyJ")) return {};
-  const auto header = run(text, at, token);
+  const auto header = run(text, at, token, kLongestKey);
   if (header < 10 || !starts(text, at + header, ".eyJ")) return {};
-  const auto payload = run(text, at + header + 1, token);
+  const auto payload = run(text, at + header + 1, token, kLongestToken);
   auto length = header + 1 + payload;
   if (at + length < text.size() && text[at + length] == '.') {
-    length += 1 + run(text, at + length + 1, token);
+    length += 1 + run(text, at + length + 1, token, kLongestToken);
   }
   return {0, length, "jwt"};
 }
@@ -100,7 +104,7 @@ Find pem(std::string_view text, std::size_t at) {
   const auto end = block.find(kEnd, kBegin.size());
   // A block that was cut is masked to the end of what there is of it.
   if (end == std::string_view::npos)
-    return {0, run(text, at, [](char c) { return c != '"'; }), "private_key"};
+    return {0, run(text, at, [](char c) { return c != '"'; }, kLongest), "private_key"};
   const auto tail = block.find("-----", end + kEnd.size());
   const auto length = tail == std::string_view::npos ? block.size() : tail + 5;
   return {0, length, "private_key"};
@@ -137,17 +141,18 @@ Find field(std::string_view text, std::size_t at) {
     if (!starts_nocase(text, at, form.name)) continue;
     std::size_t value = at + form.name.size();
     bool separated = false;
-    const auto gap = run(text, value, [](char c) {
-      return c == ' ' || c == '"' || c == '\'' || c == '\\' || c == ':' || c == '=';
-    });
     constexpr std::size_t kWidestGap = 8;
+    const auto between = [](char c) {
+      return c == ' ' || c == '"' || c == '\'' || c == '\\' || c == ':' || c == '=';
+    };
+    const auto gap = run(text, value, between, kWidestGap + 1);
     if (gap == 0 || gap > kWidestGap) continue;
     for (std::size_t i = 0; i < gap; ++i)
       separated |= text[value + i] == ':' || text[value + i] == '=';
     if (form.needs_separator && !separated) continue;
     value += gap;
     // A scheme inside a named field: `"authorization": "Bearer x"`.
-    const auto length = run(text, value, base64);
+    const auto length = run(text, value, base64, kLongestToken);
     const auto secret = text.substr(value, length);
     const bool is_mask = starts(text, value, "[REDACTED");
     const bool plain_word =
@@ -191,10 +196,10 @@ bool luhn(std::string_view text, std::size_t at, std::size_t length) {
 }
 
 Find card(std::string_view text, std::size_t at) {
-  const auto length = run(text, at, [](char c) { return digit(c) || c == ' ' || c == '-'; });
+  const auto length = run(text, at, [](char c) { return digit(c) || c == ' ' || c == '-'; }, 24);
   std::size_t digits = 0;
   std::size_t end = 0;
-  for (std::size_t i = 0; i < std::min<std::size_t>(length, 24); ++i) {
+  for (std::size_t i = 0; i < length; ++i) {
     if (digit(text[at + i])) {
       ++digits;
       end = i + 1;
@@ -205,9 +210,10 @@ Find card(std::string_view text, std::size_t at) {
 
 Find phone(std::string_view text, std::size_t at) {
   if (text[at] != '+') return {};
-  const auto length = run(text, at + 1, [](char c) {
+  const auto dialled = [](char c) {
     return digit(c) || c == ' ' || c == '-' || c == '(' || c == ')';
-  });
+  };
+  const auto length = run(text, at + 1, dialled, 24);
   std::size_t digits = 0;
   std::size_t end = 0;
   for (std::size_t i = 1; i <= length && digits < 15; ++i) {
@@ -222,7 +228,7 @@ Find phone(std::string_view text, std::size_t at) {
 Find iban(std::string_view text, std::size_t at) {
   if (!upper(text[at]) || at + 4 > text.size() || !upper(text[at + 1]) || !digit(text[at + 2]))
     return {};
-  const auto length = run(text, at, [](char c) { return upper(c) || digit(c); });
+  const auto length = run(text, at, [](char c) { return upper(c) || digit(c); }, 35);
   if (length < 15 || length > 34) return {};
   std::uint32_t remainder = 0;
   for (std::size_t i = 0; i < length; ++i) {
@@ -235,9 +241,10 @@ Find iban(std::string_view text, std::size_t at) {
 
 Find email(std::string_view text, std::size_t at) {
   const auto local =
-      run(text, at, [](char c) { return token(c) || c == '.' || c == '+' || c == '%'; });
+      run(text, at, [](char c) { return token(c) || c == '.' || c == '+' || c == '%'; }, 65);
   if (local == 0 || local > 64 || at + local >= text.size() || text[at + local] != '@') return {};
-  auto domain = run(text, at + local + 1, [](char c) { return alnum(c) || c == '-' || c == '.'; });
+  auto domain =
+      run(text, at + local + 1, [](char c) { return alnum(c) || c == '-' || c == '.'; }, 253);
   while (domain > 0 && text[at + local + domain] == '.') --domain;
   const auto name = text.substr(at + local + 1, domain);
   const auto dot = name.rfind('.');

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/sinks/queued_sink.h"
+
+#include <catch2/catch.hpp>
+#include <future>
+
+#include "userspace/sinks/terminal_table.h"
+
+using namespace llmtap;
+
+namespace {
+
+class BlockingWriter final : public RecordWriter {
+ public:
+  BlockingWriter(std::shared_future<void> gate, std::size_t& written)
+      : gate_(std::move(gate)), written_(written) {}
+  std::string_view name() const override { return "blocking"; }
+  void write(std::span<const SharedCall> calls) override {
+    gate_.wait();
+    written_ += calls.size();
+  }
+
+ private:
+  std::shared_future<void> gate_;
+  std::size_t& written_;
+};
+
+}  // namespace
+
+TEST_CASE("queued sink: a full queue drops and counts, never blocks", "[unit]") {
+  std::promise<void> gate;
+  std::size_t written = 0;
+  std::uint64_t accepted = 0;
+  std::uint64_t dropped = 0;
+  {
+    QueuedSink sink(std::make_unique<BlockingWriter>(gate.get_future().share(), written), 10);
+    for (int i = 0; i < 500; ++i) sink.accept(std::make_shared<CallRecord>());
+    accepted = sink.accepted();
+    dropped = sink.dropped();
+    CHECK(accepted + dropped == 500);
+    CHECK(dropped >= 500 - 10 - 256);
+    gate.set_value();
+    sink.flush(std::chrono::milliseconds{5000});
+    CHECK(written == accepted);
+  }
+  CHECK(written == accepted);
+}
+
+TEST_CASE("queued sink: what a destination may not see", "[unit]") {
+  std::promise<void> gate;
+  gate.set_value();
+  std::size_t written = 0;
+  QueuedSink sink(std::make_unique<BlockingWriter>(gate.get_future().share(), written), 100,
+                  [](const SharedCall& call) { return call->id == "secret" ? nullptr : call; });
+  for (const char* id : {"a", "secret", "b"}) {
+    auto call = std::make_shared<CallRecord>();
+    call->id = id;
+    sink.accept(call);
+  }
+  sink.flush(std::chrono::milliseconds{5000});
+  CHECK(written == 2);
+}
+
+TEST_CASE("terminal: figures for people", "[unit]") {
+  CHECK(format_duration(812'000'000) == "812ms");
+  CHECK(format_duration(2'310'000'000) == "2.31s");
+  CHECK(format_duration(64'000'000'000) == "1m04s");
+  CHECK(format_duration(400'000) == "0.4ms");
+  CHECK(format_count(99'999) == "99999");
+  CHECK(format_count(123'456) == "123k");
+  CHECK(format_count(12'300'000) == "12.3M");
+  CHECK(format_cost(0.000092) == "$0.000092");
+  CHECK(format_cost(1.5) == "$1.5000");
+}
+
+TEST_CASE("terminal: text off the wire cannot steer the terminal", "[unit]") {
+  CallSummary call;
+  call.service = "evil\x1b[2J\x07";
+  call.model =
+      "m\xc2\x9b"
+      "31m";
+  call.error_class = "other";
+  const auto line = table_line(call, {.color = false, .columns = 120});
+  for (const char c : line) CHECK(static_cast<unsigned char>(c) >= 0x20);
+  CHECK(line.find("\xc2\x9b") == std::string::npos);
+}
+
+TEST_CASE("terminal: header and lines are aligned, absent is blank", "[unit]") {
+  const TableStyle style{.color = false, .utc = true, .columns = 130};
+  CallSummary call;
+  call.provider = "openai";
+  call.model = "gpt-4o";
+  call.duration_ns = 1'000'000;
+  const auto header = table_header(style);
+  const auto line = table_line(call, style);
+  CHECK(header.find("STATUS") == line.find("ok"));
+  CHECK(header.find("MODEL") == line.find("gpt-4o"));
+}
