@@ -26,6 +26,11 @@ extern const Provider kGeminiLive;
 extern const Provider kOpenAiRealtime;
 extern const Provider kVertexPredict;
 extern const Provider kVertexRawPredict;
+extern const Provider kCohereChat;
+extern const Provider kCohereNative;
+extern const Provider kOllama;
+extern const Provider kReplicate;
+extern const Provider kHostedText;
 
 namespace {
 
@@ -49,6 +54,11 @@ const std::initializer_list<const Provider*> kProviders = {
     &kOpenAiResponses,
     &kOpenAiMedia,
     &kOpenAiAssistants,
+    &kCohereChat,
+    &kCohereNative,
+    &kOllama,
+    &kReplicate,
+    &kHostedText,
     &kManagementRequests,
 };
 

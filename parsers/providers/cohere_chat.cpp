@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Cohere chat: POST /v2/chat and the older POST /v1/chat.
+// https://docs.cohere.com/reference/chat
+//
+//   v2  {"model", "messages": [{"role", "content"}], "tools": [...], "stream": true}
+//       event: content-delta  {"type": "content-delta", "delta": {"message": {"content": {"text"}}}}
+//       event: message-end    {"delta": {"finish_reason", "usage": {"billed_units", "tokens"}}}
+//   v1  {"model", "message": "hi", "chat_history": [{"role": "USER", "message"}], "preamble"}
+//       {"event_type": "text-generation", "text"} ... {"event_type": "stream-end", "response": {}}
+//
+// Quirks: v1 streams are JSON lines whose last holds the whole answer; a tool plan stands beside
+// the tool calls; usage counts what is billed, not what the model saw.
+#include "parsers/providers/cohere_common.h"
+#include "parsers/providers/common.h"
+#include "parsers/providers/openai_common.h"
+
+namespace llmtap {
+namespace {
+
+constexpr std::size_t kMaxToolCalls = 1024;
+
+constexpr std::string_view kParams[] = {
+    "citation_options", "frequency_penalty", "k",           "logprobs",        "max_tokens",
+    "p",                "presence_penalty",  "prompt_truncation", "reasoning_effort",
+    "response_format",  "safety_mode",       "seed",        "stop_sequences",  "stream",
+    "strict_tools",     "temperature",       "thinking",    "tool_choice"};
+
+Match matches(const RequestHead& head) {
+  if (head.method != "POST" && !head.method.empty()) return Match::kNo;
+  if (path_ends(head.path, "/v2/chat")) return Match::kYes;
+  return path_ends(head.path, "/v1/chat") ? Match::kIfBody : Match::kNo;
+}
+
+bool confirms(const RequestHead& head, const Json& body) {
+  return path_ends(head.path, "/v1/chat") && body["message"].is_string();
+}
+
+class CohereChatParser final : public CallParser {
+ public:
+  void request(const RequestHead& head, const RequestBody& body, CallRecord& call) override {
+    call.operation = Operation::kChat;
+    call.model_requested = requested_model(head, body.json);
+    call.streamed = body.json["stream"].boolean().value_or(false);
+    read_params(body.json, kParams, call);
+    read_openai_tools(body.json, call);
+    if (const auto preamble = body.json["preamble"].string()) add(call, "system", *preamble);
+    for (const auto turn : body.json["chat_history"].elements()) {
+      add(call, turn["role"].str(), turn["message"].string().value_or(""));
+    }
+    for (const auto message : body.json["messages"].elements()) {
+      call.input.push_back(read_openai_message(message));
+    }
+    if (const auto message = body.json["message"].string()) add(call, "user", *message);
+  }
+
+  Step event(const BodyEvent& event, const Json& json, CallRecord& call) override {
+    if (event.data == "[DONE]") return Step::kCallDone;
+    if (!json.is_object()) {
+      apply_error_text(event.data, call);
+      return Step::kContinue;
+    }
+    if (const auto type = json["type"].string()) {
+      stream_v2(*type, json, event.ts_ns, call);
+    } else if (const auto old = json["event_type"].string()) {
+      stream_v1(*old, json, event.ts_ns, call);
+    } else {
+      whole(json, call);
+    }
+    return Step::kContinue;
+  }
+
+ private:
+  static void add(CallRecord& call, std::string role, std::string_view text) {
+    Message message;
+    message.role = std::move(role);
+    message.parts.push_back(text_part("text", text));
+    call.input.push_back(std::move(message));
+  }
+
+  static Message& answer(CallRecord& call) {
+    if (call.output.empty()) {
+      call.output.emplace_back();
+      call.output.back().role = "assistant";
+    }
+    return call.output.front();
+  }
+
+  static void append(Message& message, PartKind kind, std::string_view text) {
+    if (text.empty()) return;
+    if (message.parts.empty() || message.parts.back().kind != kind) {
+      message.parts.push_back(text_part(kind == PartKind::kText ? "text" : "thinking", ""));
+      message.parts.back().kind = kind;
+    }
+    message.parts.back().text += text;
+  }
+
+  static void end(const Json& holder, CallRecord& call) {
+    if (const auto reason = holder["finish_reason"].string()) {
+      call.finish_reason = std::string(*reason);
+      answer(call).finish_reason = call.finish_reason;
+    }
+    apply_cohere_usage(holder, call);
+  }
+
+  void stream_v2(std::string_view type, const Json& json, TimeNs ts_ns, CallRecord& call) {
+    call.streamed = true;
+    const Json delta = json["delta"];
+    const Json message = delta["message"];
+    if (type == "message-start") {
+      call.response_id = json["id"].str();
+    } else if (type == "content-start" || type == "content-delta") {
+      const Json content = message["content"];
+      append(answer(call), PartKind::kReasoning, content["thinking"].string().value_or(""));
+      append(answer(call), PartKind::kText, content["text"].string().value_or(""));
+      if (type == "content-delta") mark_token(call, ts_ns);
+    } else if (type == "tool-plan-delta") {
+      append(answer(call), PartKind::kText, message["tool_plan"].string().value_or(""));
+      mark_token(call, ts_ns);
+    } else if (type == "tool-call-start") {
+      auto& parts = answer(call).parts;
+      if (parts.size() < kMaxToolCalls) parts.push_back(read_openai_tool_call(message["tool_calls"]));
+      mark_token(call, ts_ns);
+    } else if (type == "tool-call-delta") {
+      auto& parts = answer(call).parts;
+      if (!parts.empty() && parts.back().kind == PartKind::kToolCall) {
+        parts.back().arguments += read_openai_tool_call(message["tool_calls"]).arguments;
+      }
+      mark_token(call, ts_ns);
+    } else if (type == "message-end") {
+      end(delta, call);
+    }
+  }
+
+  void stream_v1(std::string_view type, const Json& json, TimeNs ts_ns, CallRecord& call) {
+    call.streamed = true;
+    if (type == "stream-start") {
+      call.response_id = json["generation_id"].str();
+    } else if (type == "text-generation") {
+      append(answer(call), PartKind::kText, json["text"].string().value_or(""));
+      mark_token(call, ts_ns);
+    } else if (type == "stream-end") {
+      call.output.clear();  // the whole answer follows
+      whole(json["response"], call);
+      if (const auto reason = json["finish_reason"].string()) call.finish_reason = std::string(*reason);
+    }
+  }
+
+  void whole(const Json& json, CallRecord& call) {
+    if (apply_openai_error(json, call) && !json["text"] && json["message"].is_string()) return;
+    call.response_id = (json["id"] ? json["id"] : json["response_id"]).str();
+    if (json["message"].is_object()) {
+      const Json message = json["message"];
+      append(answer(call), PartKind::kText, message["tool_plan"].string().value_or(""));
+      for (auto& part : read_openai_message(message).parts) {
+        answer(call).parts.push_back(std::move(part));
+      }
+    } else {
+      append(answer(call), PartKind::kText, json["text"].string().value_or(""));
+      for (const auto tool : json["tool_calls"].elements()) {
+        Part part;
+        part.kind = PartKind::kToolCall;
+        part.tool_name = tool["name"].str();
+        part.arguments = tool["parameters"].dump();
+        answer(call).parts.push_back(std::move(part));
+      }
+    }
+    end(json, call);
+  }
+};
+
+}  // namespace
+
+extern const Provider kCohereChat;
+const Provider kCohereChat = {"cohere_chat", matches, confirms,
+                              [] { return std::unique_ptr<CallParser>(new CohereChatParser); }};
+
+}  // namespace llmtap
