@@ -2,64 +2,15 @@
 #include "parsers/wire/http1_half.h"
 
 #include <algorithm>
-#include <cstring>
-#include <optional>
 #include <utility>
+
+#include "parsers/wire/http1_chunk.h"
 
 namespace llmtap {
 
 namespace {
 
 constexpr std::size_t kNone = std::string_view::npos;
-// A chunk header that was found by searching announces no more than this.
-constexpr std::uint64_t kMaxPlausibleChunk = std::uint64_t{64} << 20;
-
-std::size_t find_newline(std::string_view text) {
-  const void* hit = text.empty() ? nullptr : std::memchr(text.data(), '\n', text.size());
-  return hit ? static_cast<std::size_t>(static_cast<const char*>(hit) - text.data()) : kNone;
-}
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// chunk-size [ chunk-ext ] (RFC 9112 7.1), `line` without its LF.
-std::optional<std::uint64_t> parse_chunk_size(std::string_view line) {
-  std::uint64_t size = 0;
-  std::size_t i = 0;
-  for (; i < line.size(); ++i) {
-    const int digit = hex_value(line[i]);
-    if (digit < 0) break;
-    if (size >> 56) return std::nullopt;
-    size = size << 4 | static_cast<std::uint64_t>(digit);
-  }
-  if (i == 0) return std::nullopt;
-  while (i < line.size() && (line[i] == ' ' || line[i] == '\t')) ++i;
-  if (i < line.size() && line[i] != ';' && line[i] != '\r') return std::nullopt;
-  return size;
-}
-
-// Is `line` (with its LF), followed by `rest`, the header of a chunk? Stricter than an aligned
-// reader: CRLF, a sane size, and the chunk's own end, unless that is `trusted` without being seen.
-bool plausible_chunk(std::string_view line, std::string_view rest, bool trusted) {
-  if (line.size() < 3 || line[line.size() - 2] != '\r') return false;
-  const auto size = parse_chunk_size(line.substr(0, line.size() - 1));
-  if (!size || *size > kMaxPlausibleChunk) return false;
-  constexpr std::string_view kEnd = "\r\n";
-  if (rest.size() <= *size) return trusted;
-  const std::string_view end = rest.substr(static_cast<std::size_t>(*size), kEnd.size());
-  return kEnd.substr(0, end.size()) == end;
-}
-
-bool maybe_chunk_header(std::string_view text) {
-  std::size_t digits = 0;
-  while (digits < text.size() && hex_value(text[digits]) >= 0) ++digits;
-  if (digits == 0 || digits > 8) return false;
-  return digits == text.size() || text[digits] == ';' || text[digits] == '\r' || text[digits] == ' ';
-}
 
 }  // namespace
 
@@ -79,9 +30,9 @@ std::size_t Http1Half::step(std::string_view in, Stamp stamp, Owner& owner) {
     case State::kSync: return on_sync(in, owner);
     case State::kHead: return on_head(in, stamp, owner);
     case State::kSized: return on_sized(in, stamp, owner);
-    case State::kChunkSize: return on_chunk_size(in, stamp, owner);
+    case State::kChunkSize: return on_chunk_size(in, owner);
     case State::kChunkData: return on_chunk_data(in, stamp, owner);
-    case State::kChunkEnd: return on_chunk_end(in, stamp, owner);
+    case State::kChunkEnd: return on_chunk_end(in, owner);
     case State::kTrailer: return on_trailer(in, stamp, owner);
     case State::kChunkSync: return on_chunk_sync(in, stamp, owner);
     case State::kUntilClose: owner.body(direction_, in, stamp); return in.size();
@@ -138,7 +89,7 @@ bool Http1Half::acceptable(std::string_view text, const Owner& owner) const {
 std::size_t Http1Half::on_sync(std::string_view in, Owner& owner) {
   std::size_t at = 0;
   if (!line_start_) {
-    at = find_newline(in);
+    at = in.find('\n');
     if (at != kNone) ++at;
   }
   while (at != kNone && at < in.size()) {
@@ -148,8 +99,8 @@ std::size_t Http1Half::on_sync(std::string_view in, Owner& owner) {
       unsure_ = true;
       return at;
     }
-    const std::size_t newline = find_newline(in.substr(at));
-    at = newline == kNone ? kNone : at + newline + 1;
+    at = in.find('\n', at);
+    if (at != kNone) ++at;
   }
   line_start_ = at != kNone;
   skipped_ += in.size();
@@ -159,7 +110,7 @@ std::size_t Http1Half::on_sync(std::string_view in, Owner& owner) {
 // Looks on from `scanned_`. `end`: behind the head, or behind what cannot be part of one.
 Http1Half::Scan Http1Half::scan_head(std::string_view text, const Owner& owner, std::size_t& end) {
   for (;;) {
-    const std::size_t newline = find_newline(text.substr(scanned_));
+    const std::size_t newline = text.substr(scanned_).find('\n');
     if (newline == kNone) {
       scanned_ = end = text.size();
       return line_ > 0 || acceptable(text, owner) ? Scan::kMore : Scan::kBad;
@@ -274,11 +225,11 @@ std::size_t Http1Half::on_sized(std::string_view in, Stamp stamp, Owner& owner) 
 }
 
 // RFC 9112 7.1, 7.1.1
-std::size_t Http1Half::on_chunk_size(std::string_view in, Stamp stamp, Owner& owner) {
-  const std::size_t newline = find_newline(in);
+std::size_t Http1Half::on_chunk_size(std::string_view in, Owner& owner) {
+  const std::size_t newline = in.find('\n');
   const std::size_t size = newline == kNone ? in.size() : newline;
   const std::size_t used = newline == kNone ? size : size + 1;
-  if (text_.size() + size > kMaxChunkLine) return broken_chunk(used, stamp, owner);
+  if (text_.size() + size > kMaxChunkLine) return broken_chunk(used, owner);
   if (newline == kNone) {
     text_.append(in);
     return used;
@@ -287,7 +238,7 @@ std::size_t Http1Half::on_chunk_size(std::string_view in, Stamp stamp, Owner& ow
   if (!text_.empty()) line = text_.append(line);
   const auto length = parse_chunk_size(line);
   text_.clear();
-  if (!length) return broken_chunk(used, stamp, owner);
+  if (!length) return broken_chunk(used, owner);
   state_ = *length > 0 ? State::kChunkData : State::kTrailer;
   remaining_ = *length > 0 ? *length : kMaxTrailer;
   line_ = 0;
@@ -302,24 +253,24 @@ std::size_t Http1Half::on_chunk_data(std::string_view in, Stamp stamp, Owner& ow
   return size;
 }
 
-std::size_t Http1Half::on_chunk_end(std::string_view in, Stamp stamp, Owner& owner) {
+std::size_t Http1Half::on_chunk_end(std::string_view in, Owner& owner) {
   if (in.front() == '\n') {
     state_ = State::kChunkSize;
     return 1;
   }
-  if (in.front() != '\r') return broken_chunk(0, stamp, owner);
+  if (in.front() != '\r') return broken_chunk(0, owner);
   if (in.size() == 1) return 1;
-  if (in[1] != '\n') return broken_chunk(1, stamp, owner);
+  if (in[1] != '\n') return broken_chunk(1, owner);
   state_ = State::kChunkSize;
   return 2;
 }
 
 // RFC 9112 7.1.2: trailer fields say nothing that a record needs. `line_`: length of the line.
 std::size_t Http1Half::on_trailer(std::string_view in, Stamp stamp, Owner& owner) {
-  const std::size_t newline = find_newline(in);
+  const std::size_t newline = in.find('\n');
   const std::string_view span = in.substr(0, newline);
   const std::size_t used = newline == kNone ? in.size() : newline + 1;
-  if (used > remaining_) return broken_chunk(used, stamp, owner);
+  if (used > remaining_) return broken_chunk(used, owner);
   remaining_ -= used;
   if (span != "\r") line_ += span.size();
   if (newline == kNone) return used;
@@ -328,7 +279,7 @@ std::size_t Http1Half::on_trailer(std::string_view in, Stamp stamp, Owner& owner
   return used;
 }
 
-std::size_t Http1Half::broken_chunk(std::size_t used, Stamp, Owner& owner) {
+std::size_t Http1Half::broken_chunk(std::size_t used, Owner& owner) {
   owner.loss(LossReason::kMalformedHttp, used);
   owner.missing(direction_, 0);
   text_.clear();
@@ -339,7 +290,7 @@ std::size_t Http1Half::broken_chunk(std::size_t used, Stamp, Owner& owner) {
 
 // Somewhere in a chunked body: the next line that is a chunk header, or the next message.
 std::size_t Http1Half::on_chunk_sync(std::string_view in, Stamp stamp, Owner& owner) {
-  const std::size_t newline = find_newline(in);
+  const std::size_t newline = in.find('\n');
   const std::size_t used = newline == kNone ? in.size() : newline + 1;
   if (!line_start_) {
     skipped_ += used;

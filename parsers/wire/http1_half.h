@@ -104,9 +104,9 @@ class Http1Half {
   std::size_t on_sync(std::string_view in, Owner& owner);
   std::size_t on_head(std::string_view in, Stamp stamp, Owner& owner);
   std::size_t on_sized(std::string_view in, Stamp stamp, Owner& owner);
-  std::size_t on_chunk_size(std::string_view in, Stamp stamp, Owner& owner);
+  std::size_t on_chunk_size(std::string_view in, Owner& owner);
   std::size_t on_chunk_data(std::string_view in, Stamp stamp, Owner& owner);
-  std::size_t on_chunk_end(std::string_view in, Stamp stamp, Owner& owner);
+  std::size_t on_chunk_end(std::string_view in, Owner& owner);
   std::size_t on_trailer(std::string_view in, Stamp stamp, Owner& owner);
   std::size_t on_chunk_sync(std::string_view in, Stamp stamp, Owner& owner);
 
@@ -121,7 +121,7 @@ class Http1Half {
   void end_message(Stamp stamp, Owner& owner);
   void expect_head();
   void lose_sync(Stamp stamp, Owner& owner, bool in_message);
-  std::size_t broken_chunk(std::size_t used, Stamp stamp, Owner& owner);
+  std::size_t broken_chunk(std::size_t used, Owner& owner);
   void gap_in_head(std::uint64_t bytes, Stamp stamp, Owner& owner);
   void gap_in_chunk(std::uint64_t bytes, Owner& owner);
   void count_skipped(Owner& owner);

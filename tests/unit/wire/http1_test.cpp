@@ -163,6 +163,27 @@ TEST_CASE("http1: bodies are not copied", "[unit]") {
   CHECK(log.body_view.data() < response.data() + response.size());
 }
 
+TEST_CASE("http1: the work grows with the bytes, not faster", "[unit]") {
+  // Calls of the sink stand for operations: at most one per piece and one per chunk of the body.
+  for (std::size_t chunks : {10, 1000, 20000}) {
+    const std::string response = chunked(std::vector<std::string>(chunks, std::string(50, 'x')));
+    for (std::size_t size : {1, 16, 1024, 16384}) {
+      ExchangeLog log;
+      Http1Decoder decoder;
+      decoder.feed(kUp, kGet, {}, log);
+      std::size_t largest = 0;
+      in_pieces(response, size, [&](std::string_view piece) {
+        decoder.feed(kDown, piece, {}, log);
+        largest = std::max(largest, decoder.memory());
+      });
+      CAPTURE(chunks, size);
+      CHECK(log.seen.at(1).body[1].size() == chunks * 50);
+      CHECK(log.body_calls <= chunks + response.size() / size + 1);
+      CHECK(largest < 1024);
+    }
+  }
+}
+
 TEST_CASE("http1: an early answer ends the exchange", "[unit]") {
   const auto log = decode({{kUp, "POST /a HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc"},
                            {kDown, sized("no")},
