@@ -46,17 +46,6 @@ std::string path_of(const Fd& fd) { return "/proc/self/fd/" + std::to_string(fd.
 
 enum class Stage { kSymbols, kSearch };
 
-// Shapes that the kernel programs do not read (yet) must not be attached: with the wrong program a
-// probe would hijack returns.
-constexpr std::uint8_t kLastShapeRead = TLS_CALL_GO_READ;
-
-void refuse_unread_shapes(ProbePlan& plan) {
-  const auto refused = std::erase_if(plan.sites, [](const ProbeSite& site) {
-    return TLS_COOKIE_SHAPE(site.cookie) > kLastShapeRead;
-  });
-  if (refused != 0) plan.reason = "sites found, but this build has no kernel program for them";
-}
-
 }  // namespace
 
 struct TlsFiles::State {
@@ -166,7 +155,6 @@ void TlsFiles::State::run(const Job& job) {
 
 // Attaches what the stage found, without the lock: that takes milliseconds.
 void TlsFiles::State::finish(const Job& job, ProbePlan plan) {
-  refuse_unread_shapes(plan);
   Result<std::uint64_t> attached = std::uint64_t{0};
   if (!plan.sites.empty()) {
     bool room = false;
