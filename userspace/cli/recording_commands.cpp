@@ -87,7 +87,7 @@ std::unique_ptr<Sink> replay_sink(const std::string& to) {
 
 int replay(const ReplayOptions& options) {
   auto source = ReplaySource::open(options.file);
-  if (!source) return fail(options.file + ": " + source.error().message);
+  if (!source) return fail(source.error().message);
   std::vector<std::unique_ptr<Sink>> sinks;
   sinks.push_back(replay_sink(options.to));
   Pipeline pipeline(Config{}, std::move(sinks), {});

@@ -53,7 +53,7 @@ void announce(const KernelCapture& capture, const Destinations& destinations) {
   log_info(line);
 }
 
-void warn_about_losses(const KernelCapture& capture, const Pipeline& pipeline) {
+void report_end(const KernelCapture& capture, const Pipeline& pipeline) {
   const LossLedger kernel = capture.source().losses();
   std::string text;
   for (std::size_t i = 0; i < kLossReasons; ++i) {
@@ -80,10 +80,10 @@ int run(const RunOptions& options) {
     command = std::make_unique<ObservedCommand>(std::move(*held));
   }
   const auto& signalled = stop_on_signals();
-  auto destinations = open_destinations(*config);
-  if (!destinations) return fail(destinations.error().message);
   auto capture = KernelCapture::start(command != nullptr);
   if (!capture) return fail(capture.error().message);
+  auto destinations = open_destinations(*config);
+  if (!destinations) return fail(destinations.error().message);
   KernelCapture& kernel = **capture;
   kernel.wait_until_settled();
   announce(kernel, *destinations);
@@ -106,7 +106,7 @@ int run(const RunOptions& options) {
   if (auto status = pipeline.run(kernel.source(), stop, config->delivery.flush_deadline); !status) {
     return fail(status.error().message);
   }
-  warn_about_losses(kernel, pipeline);
+  report_end(kernel, pipeline);
   return command ? command->ended().value_or(0) : 0;
 }
 

@@ -100,6 +100,17 @@ Delivery::~Delivery() {
   state_->client.cancel();
   state_->changed.notify_all();
   state_->worker.join();
+  const auto counts = this->counts();
+  std::string text;
+  const auto say = [&text](std::uint64_t count, const char* what) {
+    if (count > 0) text += (text.empty() ? "" : ", ") + std::to_string(count) + what;
+  };
+  say(counts.spool.records - counts.spool.in_memory,
+      " records wait in the spool for the next start");
+  say(counts.spool.in_memory, " records were not sent");
+  say(counts.spool.dropped, " dropped for lack of room");
+  say(counts.rejected, " refused by the destination");
+  if (!text.empty()) log_warning(state_->options.name + ": " + text);
 }
 
 void Delivery::send(std::string record) {

@@ -44,7 +44,12 @@ struct Spool::State {
 };
 
 Spool::Spool(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Spool::~Spool() = default;
+Spool::~Spool() {
+  // What was taken need not lie around until the next start.
+  for (auto& segment : state_->segments) {
+    if (segment.unread() == 0) segment.remove();
+  }
+}
 
 Result<std::unique_ptr<Spool>> Spool::open(const std::string& directory, std::uint64_t max_bytes) {
   auto state = std::make_unique<State>();

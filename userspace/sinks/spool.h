@@ -33,7 +33,7 @@ class Spool {
 
   // `directory` empty: memory only. Reads what an earlier process left.
   static Result<std::unique_ptr<Spool>> open(const std::string& directory, std::uint64_t max_bytes);
-  ~Spool();
+  ~Spool();  // what waits stays on disk
 
   void append(std::string record);
 

@@ -77,6 +77,10 @@ class StoreWriter final : public RecordWriter {
   StoreWriter(std::unique_ptr<Store> store, const Retention& retention)
       : store_(std::move(store)), retention_(retention) {}
 
+  ~StoreWriter() override {
+    if (lost_ > 0) log_warning("store: " + std::to_string(lost_) + " calls could not be kept");
+  }
+
   std::string_view name() const override { return "store"; }
 
   void write(std::span<const SharedCall> calls) override {
