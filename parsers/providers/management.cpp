@@ -36,6 +36,16 @@ constexpr Resource kResources[] = {
     {"realtime", "transcription_sessions", true},
     {"audio", "voices", true},
     {"chatkit", "", true},
+    {"foundation_model_specs", "", true},  // watsonx
+    {"text", "tokenization", true},
+    {"predictions", "", false},  // Replicate: polling
+    {"trainings", "", false},
+    {"tokenize", "", false},  // Cohere, vLLM
+    {"detokenize", "", false},
+    {"tags", "", false},  // Ollama
+    {"show", "", false},
+    {"ps", "", false},
+    {"pull", "", false},
     {"models", "", false},
     {"files", "", false},
     {"uploads", "", false},
@@ -60,7 +70,8 @@ bool has(std::string_view text, std::string_view word) {
 
 bool model_api(const RequestHead& head) {
   const auto host = host_of(head.authority);
-  if (host.ends_with(".ai") || has(host, "openai") || has(host, "anthropic") ||
+  if (host.ends_with(".ai") || host.starts_with("api.cohere.") || has(host, "replicate.") ||
+      has(host, "ollama") || head.authority.ends_with(":11434") || has(host, "openai") || has(host, "anthropic") ||
       has(host, "inference") || has(host, "llm")) {
     return true;
   }
@@ -76,10 +87,11 @@ bool model_api(const RequestHead& head) {
 const Resource* resource_of(const RequestHead& head, std::size_t& at) {
   const auto segments = path_segments(head.path);
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    if (i > 0 && !is_version(segments[i - 1])) continue;
+    const bool versioned = i == 0 || is_version(segments[i - 1]);
+    if (!versioned && segments[i - 1] != "api") continue;
     const auto second = i + 1 < segments.size() ? segments[i + 1] : std::string_view{};
     for (const auto& resource : kResources) {
-      if (segments[i] != resource.first) continue;
+      if (segments[i] != resource.first || (!versioned && resource.own_word)) continue;
       if (!resource.second.empty() && second != resource.second) continue;
       at = i;
       return &resource;
@@ -119,7 +131,7 @@ class ManagementParser final : public CallParser {
  public:
   void request(const RequestHead& head, const RequestBody&, CallRecord& call) override {
     const std::string name = endpoint_name(head);
-    call.operation = has(name, "count_tokens") ? Operation::kCountTokens : Operation::kManagement;
+    call.operation = has(name, "token") ? Operation::kCountTokens : Operation::kManagement;
     call.vendor.push_back({"endpoint", quote_json(name)});
   }
   Step event(const BodyEvent&, const Json&, CallRecord&) override { return Step::kContinue; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parsers/providers/openai_common.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "parsers/providers/common.h"
@@ -97,6 +98,11 @@ void apply_openai_usage(const Json& holder, CallRecord& call) {
   Usage read = read_openai_usage(usage);
   if (read.empty()) return;
   call.usage = read;
+  // Mistral has two names for it, and its integration in the SDK knows this one.
+  const Json own = usage["num_cached_tokens"];
+  const bool known = std::any_of(call.vendor.begin(), call.vendor.end(),
+                                 [](const Param& p) { return p.name == "num_cached_tokens"; });
+  if (own.count() && !known) call.vendor.push_back({"num_cached_tokens", own.dump()});
   if (auto cost = read_openai_cost(usage)) call.cost = cost;
 }
 

@@ -39,6 +39,7 @@ const Shape& shape_for(const CallRecord& call);
 
 extern const Shape kOpenAiShape;
 extern const Shape kAnthropicShape;
+extern const Shape kMistralShape;
 extern const Shape kResponsesShape;
 extern const Shape kGoogleShape;
 extern const Shape kBedrockShape;

@@ -15,6 +15,9 @@ struct Row {
 constexpr Row kRows[] = {
     {"openai_responses", "", &kResponsesShape},
     {"openai_realtime", "", &kResponsesShape},
+    {"openai_chat", "mistral", &kMistralShape},
+    {"openai_completions", "mistral", &kMistralShape},
+    {"openai_embeddings", "mistral", &kMistralShape},
     {"openai_", "", &kOpenAiShape},
     {"anthropic_", "", &kAnthropicShape},
     {"bedrock_agent", "", &kBedrockAgentShape},
