@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,7 +31,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kRecheck{1};
 constexpr std::chrono::milliseconds kSweep{5000};
 constexpr std::chrono::milliseconds kPollInterval{250};  // without perf records
-constexpr std::size_t kMostKnown = 32768;                // mapped inodes, mount namespaces
+constexpr std::size_t kMostKnown = 32768;                // mapped inodes, root directories
 // A process is announced that often while its first mappings come in: right after exec its command
 // line is not there yet.
 constexpr int kAnnouncements = 3;
@@ -40,6 +41,15 @@ bool exists(pid_t pid) { return access(("/proc/" + std::to_string(pid)).c_str(),
 // Other threads outlive the leader. A zombie has one task.
 bool has_threads(pid_t pid) {
   return numbered_entries("/proc/" + std::to_string(pid) + "/task").size() > 1;
+}
+
+// Of the root directory that the process sees: the same place in another mount namespace, or
+// another place in the same one, is another root. Empty: the process is gone.
+std::string root_name(pid_t pid, const std::string& root) {
+  struct stat status = {};
+  const std::string space = process_link(pid, "ns/mnt");
+  if (space.empty() || stat((root + "/").c_str(), &status) != 0) return {};
+  return space + " " + std::to_string(status.st_dev) + " " + std::to_string(status.st_ino);
 }
 
 }  // namespace
@@ -69,7 +79,7 @@ struct ProcessWatch::State {
   void exit(pid_t pid);
   bool forget(pid_t pid);  // false: was not known
   void announce(pid_t pid);
-  void prepare_namespace(pid_t pid);
+  void prepare_root(pid_t pid);
   void sweep();
 
   const WatchOptions options;
@@ -90,7 +100,7 @@ struct ProcessWatch::State {
 
   // The watch thread's own:
   std::map<MappedInode, Known> known;
-  std::set<std::string> namespaces;
+  std::set<std::string> roots;
 };
 
 Result<std::unique_ptr<ProcessWatch>> ProcessWatch::start(ProbeAttacher& attacher,
@@ -156,7 +166,7 @@ void ProcessWatch::State::run() {
 void ProcessWatch::State::look_around() {
   const char* const path = std::getenv("PATH");
   if (!looked_around && options.at_start) {
-    namespaces.insert(process_link(getpid(), "ns/mnt"));
+    roots.insert(root_name(getpid(), "/"));
     visit_usual_places("/", path == nullptr ? "" : path, [&](Fd file, const std::string& name) {
       if (const auto id = files.examine(std::move(file), name)) files.retain(*id);  // for good
     });
@@ -173,7 +183,7 @@ void ProcessWatch::State::look_around() {
 void ProcessWatch::State::scan(pid_t pid) {
   const auto mappings = executable_maps(pid);
   if (mappings.empty()) return;  // a kernel thread
-  prepare_namespace(pid);
+  prepare_root(pid);
   for (const auto& mapping : mappings) map(pid, mapping);
   announce(pid);
 }
@@ -250,7 +260,7 @@ void ProcessWatch::State::exec(pid_t pid) {
     processes[pid];
   }
   announce(pid);
-  prepare_namespace(pid);
+  prepare_root(pid);
 }
 
 void ProcessWatch::State::exit(pid_t pid) {
@@ -277,12 +287,13 @@ void ProcessWatch::State::announce(pid_t pid) {
 }
 
 // A container's own libraries, before its first process loads one.
-void ProcessWatch::State::prepare_namespace(pid_t pid) {
-  const std::string name = process_link(pid, "ns/mnt");
+void ProcessWatch::State::prepare_root(pid_t pid) {
+  const std::string root = "/proc/" + std::to_string(pid) + "/root";
+  const std::string name = root_name(pid, root);
   if (name.empty() || !options.at_start) return;
-  if (namespaces.size() >= kMostKnown) namespaces.clear();
-  if (!namespaces.insert(name).second) return;
-  visit_usual_places("/proc/" + std::to_string(pid) + "/root", {},
+  if (roots.size() >= kMostKnown) roots.clear();
+  if (!roots.insert(name).second) return;
+  visit_usual_places(root, {},
                      [&](Fd file, const std::string& path) { files.examine(std::move(file), path); });
 }
 
