@@ -24,6 +24,8 @@ class KernelCapture final : private ProbeAttacher, private ProcessListener {
 
   KernelSource& source() { return *source_; }
   const KernelSource& source() const { return *source_; }
+  // Probes what `program` will run before it does.
+  void prepare(const std::string& program) { watch_->prepare(program); }
   // Waits until what is running has been looked at, but not for long.
   void wait_until_settled();
   // "watching 214 processes, 37 with TLS, 31 hooked".

@@ -326,6 +326,13 @@ std::vector<ProcessTls> ProcessWatch::processes() const {
   return all;
 }
 
+void ProcessWatch::prepare(const std::string& program) {
+  const char* const path = std::getenv("PATH");
+  visit_program(program, path == nullptr ? "" : path, [this](Fd file, const std::string& name) {
+    if (const auto id = state_->files.examine(std::move(file), name)) state_->files.retain(*id);
+  });
+}
+
 bool ProcessWatch::wait_until_settled(std::chrono::milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
   std::unique_lock lock(state_->mutex);

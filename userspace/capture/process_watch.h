@@ -52,6 +52,9 @@ class ProcessWatch {
   // Why new processes are noticed late; empty if they are not.
   std::string degraded() const;
   std::vector<ProcessTls> processes() const;
+  // Probes what will run when `program` is started here, so that its first call is seen;
+  // wait_until_settled() then waits for that, too.
+  void prepare(const std::string& program);
   // Until everything that was running at the start has been looked at; false: it takes longer.
   bool wait_until_settled(std::chrono::milliseconds timeout);
   // Records that the kernel dropped because we were slow (all of /proc is read again then).

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <sstream>
 #include <string_view>
 #include <vector>
 
@@ -68,18 +69,60 @@ void visit_libraries(const Root& root, const std::string& directory, const OnFil
   closedir(entries);
 }
 
+std::vector<std::string> split_path(const std::string& search_path) {
+  std::vector<std::string> directories;
+  for (std::size_t from = 0; from < search_path.size();) {
+    const std::size_t end = std::min(search_path.find(':', from), search_path.size());
+    if (end > from) directories.push_back(search_path.substr(from, end - from));
+    from = end + 1;
+  }
+  return directories;
+}
+
+std::string resolve(const std::string& program, const std::string& search_path) {
+  if (program.find('/') != std::string::npos) return program;
+  for (const auto& directory : split_path(search_path))
+    if (access((directory + "/" + program).c_str(), X_OK) == 0) return directory + "/" + program;
+  return {};
+}
+
+// "#!/usr/bin/env -S node --flag" and "#!/bin/sh": the program; empty for what is not a script.
+std::string interpreter_of(int fd) {
+  std::array<char, 256> head = {};
+  const ssize_t size = pread(fd, head.data(), head.size() - 1, 0);
+  std::istringstream line(std::string(head.data(), size > 0 ? static_cast<std::size_t>(size) : 0));
+  std::string text, word;
+  std::getline(line, text);
+  if (!text.starts_with("#!")) return {};
+  std::istringstream words(text.substr(2));
+  words >> word;
+  if (!word.ends_with("/env")) return word;
+  while (words >> word)
+    if (word[0] != '-' && word.find('=') == std::string::npos) return word;
+  return {};
+}
+
 }  // namespace
+
+void visit_program(const std::string& program, const std::string& search_path,
+                   const OnFile& on_file) {
+  constexpr int kMostInterpreters = 3;
+  std::string next = program;
+  for (int k = 0; k <= kMostInterpreters && !next.empty(); ++k) {
+    const std::string path = resolve(next, search_path);
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!fd) return;
+    next = interpreter_of(fd.get());
+    on_file(std::move(fd), path);
+  }
+}
 
 void visit_usual_places(const std::string& root_path, const std::string& search_path,
                         const OnFile& on_file) {
   const Root root(root_path);
   for (const char* directory : kLibraryDirectories) visit_libraries(root, directory, on_file);
   std::vector<std::string> binaries(kBinaryDirectories.begin(), kBinaryDirectories.end());
-  for (std::size_t from = 0; from < search_path.size();) {
-    const std::size_t end = std::min(search_path.find(':', from), search_path.size());
-    if (end > from) binaries.push_back(search_path.substr(from, end - from));
-    from = end + 1;
-  }
+  for (auto& directory : split_path(search_path)) binaries.push_back(std::move(directory));
   for (const auto& directory : binaries)
     for (const char* program : kPrograms) visit_file(root, directory + "/" + program, on_file);
 }

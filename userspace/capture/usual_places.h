@@ -19,4 +19,8 @@ using OnFile = std::function<void(Fd file, const std::string& path)>;
 void visit_usual_places(const std::string& root, const std::string& search_path,
                         const OnFile& on_file);
 
+// The files that run when `program` is started with this search path: itself, and for a script the
+// interpreter that its first line names.
+void visit_program(const std::string& program, const std::string& search_path, const OnFile& on_file);
+
 }  // namespace llmtap

@@ -45,6 +45,7 @@ int record(const RecordOptions& options) {
   KernelCapture& kernel = **capture;
   auto recording = RecordingSource::create(options.file, kernel.source());
   if (!recording) return fail(recording.error().message);
+  if (command != nullptr) kernel.prepare(options.command.front());
   kernel.wait_until_settled();
   log_info(kernel.describe() + "; recording plaintext, with credentials, into " + options.file);
   if (command) {

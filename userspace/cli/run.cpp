@@ -85,6 +85,7 @@ int run(const RunOptions& options) {
   auto destinations = open_destinations(*config);
   if (!destinations) return fail(destinations.error().message);
   KernelCapture& kernel = **capture;
+  if (command != nullptr) kernel.prepare(options.command.front());
   kernel.wait_until_settled();
   announce(kernel, *destinations);
   if (command) {

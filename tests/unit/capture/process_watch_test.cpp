@@ -17,6 +17,7 @@
 
 #include "tests/unit/capture/elf_builder.h"
 #include "userspace/capture/grace_periods.h"
+#include "userspace/capture/usual_places.h"
 
 using namespace llmtap;
 using namespace std::chrono_literals;
@@ -264,4 +265,32 @@ TEST_CASE("watch: grace periods are short during an attach only", "[unit]") {
   // A machine without it.
   GracePeriods none("/nonexistent");
   const GracePeriods::Hurry hurry(none);
+}
+
+TEST_CASE("watch: what a program will run", "[unit]") {
+  struct Case {
+    const char* name;
+    std::string content;
+    std::vector<std::string> also;
+  };
+  const Case cases[] = {
+      {"not a script", "hello", {}},
+      {"script", "#!/bin/sh\necho\n", {"/bin/sh"}},
+      {"by env", "#!/usr/bin/env python3\n", {"/usr/bin/python3"}},
+      {"by env with options", "#!/usr/bin/env -S A=1 python3 -u\n", {"/usr/bin/python3"}},
+      {"empty line", "#!\n", {}},
+      {"no such interpreter", "#!/nonexistent/x\n", {}},
+  };
+  for (const auto& c : cases) {
+    DYNAMIC_SECTION(c.name) {
+      const test::TemporaryFile script(c.content);
+      std::vector<std::string> seen;
+      visit_program(script.path(), "/nonexistent:/usr/bin:/bin",
+                    [&](Fd, const std::string& path) { seen.push_back(path); });
+      REQUIRE_FALSE(seen.empty());
+      CHECK(seen.front() == script.path());
+      seen.erase(seen.begin());
+      CHECK(seen == c.also);
+    }
+  }
 }
