@@ -110,6 +110,7 @@ void Pipeline::enrich(CallRecord& call) {
   const auto serial = ++calls_;
   if (call.id.empty()) call.id = make_id(call, serial);
   add_defaults(call, config_.datadog);
+  estimator_.apply(call);
   prices_.apply(call);
   secrets_masked_ += redact(call, {});
 }

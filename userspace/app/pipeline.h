@@ -17,6 +17,7 @@
 #include "userspace/app/config.h"
 #include "userspace/capture/chunk_source.h"
 #include "userspace/enrich/pricing.h"
+#include "userspace/enrich/token_estimate.h"
 #include "userspace/sinks/sink.h"
 
 namespace llmtap {
@@ -54,6 +55,7 @@ class Pipeline final : private RecordSink {
   const Config config_;
   std::vector<std::unique_ptr<Sink>> sinks_;
   const PipelineHooks hooks_;
+  TokenEstimator estimator_;
   PriceTable prices_;
   Assembler assembler_;  // reports to this object
   std::atomic<std::uint64_t> calls_{0};
