@@ -43,7 +43,7 @@ constexpr std::array<Prefix, 16> kPrefixes = {{{"sk-", 20},
 
 // Says nothing about a call, or nothing that the record does not say elsewhere.
 bool is_needless(std::string_view name) {
-  constexpr std::array<std::string_view, 29> kNames = {
+  static constexpr std::array<std::string_view, 29> kNames = {
       "accept",        "accept-encoding",           "accept-language", "accept-ranges",
       "age",           "alt-svc",                   "cache-control",   "cf-cache-status",
       "connection",    "content-length",            "date",            "etag",
@@ -52,7 +52,7 @@ bool is_needless(std::string_view name) {
       "report-to",     "strict-transport-security", "te",              "transfer-encoding",
       "vary",          "x-content-type-options",    "x-frame-options", "x-xss-protection",
       "content-security-policy"};
-  constexpr std::array<std::string_view, 6> kPrefixed = {
+  static constexpr std::array<std::string_view, 6> kPrefixed = {
       "access-control-", "sec-fetch-", "sec-ch-", "x-stainless-", "x-ratelimit-",
       "anthropic-ratelimit-"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
@@ -63,7 +63,7 @@ bool is_needless(std::string_view name) {
 }  // namespace
 
 bool is_secret_header(std::string_view name) {
-  constexpr std::array<std::string_view, 12> kInside = {
+  static constexpr std::array<std::string_view, 12> kInside = {
       "authorization", "cookie",   "api-key",    "api_key",     "apikey",         "secret",
       "password",      "x-auth",   "credential", "access-key",  "subscription-key", "auth-key"};
   if (std::any_of(kInside.begin(), kInside.end(), [&](std::string_view part) {
@@ -77,7 +77,7 @@ bool is_secret_header(std::string_view name) {
 }
 
 bool is_secret_parameter(std::string_view name) {
-  constexpr std::array<std::string_view, 10> kNames = {
+  static constexpr std::array<std::string_view, 10> kNames = {
       "key", "sig", "auth", "jwt", "pwd", "code", "x-amz-credential", "access_key_id", "sv_sig",
       "awsaccesskeyid"};
   const std::string text = lower(name);

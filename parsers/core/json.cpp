@@ -3,6 +3,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -78,6 +79,11 @@ struct JsonAccess {
 
 namespace {
 
+// Keys differ in their length or first letter nearly always: no call for those.
+bool same_key(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && (a.empty() || a.front() == b.front()) && a == b;
+}
+
 element_type type_of(const Json& json) { return JsonAccess::unwrap(json).type(); }
 
 }  // namespace
@@ -95,9 +101,25 @@ bool Json::is_number() const {
 
 Json Json::operator[](std::string_view key) const {
   if (!is_object()) return {};
-  element found;
-  if (JsonAccess::unwrap(*this).at_key(key).get(found) != simdjson::SUCCESS) return {};
-  return JsonAccess::wrap(found);
+  const simdjson::dom::object object = JsonAccess::unwrap(*this).get_object().value_unsafe();
+  for (const auto field : object) {
+    if (same_key(field.key, key)) return JsonAccess::wrap(field.value);
+  }
+  return {};
+}
+
+void Json::select(std::span<const std::string_view> keys, Json* found) const {
+  if (!is_object()) return;
+  std::size_t missing = keys.size();
+  const simdjson::dom::object object = JsonAccess::unwrap(*this).get_object().value_unsafe();
+  for (const auto field : object) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (!same_key(field.key, keys[i]) || found[i].exists()) continue;
+      found[i] = JsonAccess::wrap(field.value);
+      if (--missing == 0) return;
+      break;
+    }
+  }
 }
 
 Json Json::at(std::size_t index) const {
@@ -196,6 +218,12 @@ Json::Members::Iterator& Json::Members::Iterator::operator++() {
   return *this;
 }
 
+namespace {
+
+constexpr std::size_t kMinCapacity = 4096;
+
+}  // namespace
+
 struct JsonDocument::State {
   simdjson::dom::parser parser;
 };
@@ -205,14 +233,22 @@ JsonDocument::~JsonDocument() = default;
 JsonDocument::JsonDocument(JsonDocument&&) noexcept = default;
 JsonDocument& JsonDocument::operator=(JsonDocument&&) noexcept = default;
 
-Json JsonDocument::parse(std::string_view text) {
+Json JsonDocument::parse(std::string_view text) { return parse(text, false); }
+
+Json JsonDocument::parse_padded(std::string_view text) { return parse(text, true); }
+
+Json JsonDocument::parse(std::string_view text, bool padded) {
+  static_assert(kPadding >= simdjson::SIMDJSON_PADDING);
   if (!state_) state_ = std::make_unique<State>();
-  if (state_->parser.allocate(text.size(), kMaxDepth) != simdjson::SUCCESS) return {};
+  auto& parser = state_->parser;
+  // allocate() always makes new buffers: only when these are too small, and then with room.
+  if (text.size() > parser.capacity() || parser.capacity() == 0) {
+    const std::size_t capacity = std::max(text.size() + text.size() / 4, kMinCapacity);
+    if (parser.allocate(capacity, kMaxDepth) != simdjson::SUCCESS) return {};
+  }
   element root;
   // The library copies into a padded buffer when told to (realloc_if_needed).
-  if (state_->parser.parse(text.data(), text.size(), true).get(root) != simdjson::SUCCESS) {
-    return {};
-  }
+  if (parser.parse(text.data(), text.size(), !padded).get(root) != simdjson::SUCCESS) return {};
   return JsonAccess::wrap(root);
 }
 

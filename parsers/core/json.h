@@ -4,10 +4,12 @@
 // an index out of range is "absent", never a throw. simdjson's header stays in json.cpp.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +33,13 @@ class Json {
   bool is_null() const;
 
   Json operator[](std::string_view key) const;  // object member
+  // Several members in one pass: what operator[] gives for each of these (different) keys.
+  template <std::size_t N>
+  std::array<Json, N> select(const std::string_view (&keys)[N]) const {
+    std::array<Json, N> found;
+    select(keys, found.data());
+    return found;
+  }
   Json at(std::size_t index) const;             // array element; O(index)
   std::size_t size() const;                     // members or elements; 0 otherwise
 
@@ -54,6 +63,8 @@ class Json {
  private:
   friend class JsonDocument;
   friend struct JsonAccess;  // json.cpp: the bridge to simdjson
+  void select(std::span<const std::string_view> keys, Json* found) const;
+
   const void* document_ = nullptr;
   std::size_t index_ = 0;
 };
@@ -118,11 +129,16 @@ class JsonDocument {
   // Absent if `text` is not one valid JSON value (UTF-8, depth at most kMaxDepth).
   // `text` may be freed afterwards.
   Json parse(std::string_view text);
+  // The same, without a copy: kPadding bytes behind `text` may be read (whatever they are).
+  Json parse_padded(std::string_view text);
+  static constexpr std::size_t kPadding = 64;
 
   static constexpr std::size_t kMaxDepth = 512;
 
  private:
   struct State;
+  Json parse(std::string_view text, bool padded);
+
   std::unique_ptr<State> state_;
 };
 

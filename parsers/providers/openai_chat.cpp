@@ -99,6 +99,27 @@ int rank(const Part& part) {
   }
 }
 
+// Most deltas are a role, a text or nothing, and there are very many of them.
+struct PlainDelta {
+  std::string_view role;
+  std::string_view text;
+};
+
+std::optional<PlainDelta> plain_delta(const Json& delta) {
+  PlainDelta out;
+  for (const auto [key, value] : delta.members()) {
+    const auto text = value.string();
+    if (text && key == "content") {
+      out.text = *text;
+    } else if (text && key == "role" && *text == "assistant") {
+      out.role = *text;
+    } else if (!value.is_null()) {
+      return std::nullopt;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 ChatStream::Choice& ChatStream::choice(std::int64_t index, CallRecord& call) {
@@ -160,8 +181,18 @@ bool ChatStream::tool_deltas(Choice& choice, const Json& delta, CallRecord& call
 }
 
 void ChatStream::delta(const Json& json, TimeNs ts_ns, CallRecord& call) {
-  Choice& target = choice(json["index"].integer().value_or(0), call);
-  const Json delta = json["delta"];
+  const auto [index, delta, reason] = json.select({"index", "delta", "finish_reason"});
+  Choice& target = choice(index.integer().value_or(0), call);
+  if (const auto text = reason.string(); text && !text->empty()) {
+    call.output[target.message].finish_reason = std::string(*text);
+  }
+  if (const auto plain = plain_delta(delta)) {
+    auto& message = call.output[target.message];
+    if (message.role.empty()) message.role = plain->role;
+    if (plain->text.empty()) return;
+    part(target, PartKind::kText, call).text += plain->text;
+    return mark_token(call, ts_ns);
+  }
   const Message read = read_openai_message(delta);
   bool content = tool_deltas(target, delta, call);
   auto& message = call.output[target.message];
@@ -181,9 +212,6 @@ void ChatStream::delta(const Json& json, TimeNs ts_ns, CallRecord& call) {
     if (whole.reference.empty()) whole.reference = piece.reference;
   }
   if (content) mark_token(call, ts_ns);
-  if (const auto reason = json["finish_reason"].string(); reason && !reason->empty()) {
-    call.output[target.message].finish_reason = std::string(*reason);
-  }
 }
 
 void ChatStream::finish(CallRecord& call) {
@@ -238,18 +266,25 @@ Step ChatParser::event(const BodyEvent& event, const Json& json, CallRecord& cal
     apply_error_text(event.data, call);
     return Step::kContinue;
   }
-  if (const auto model = json["model"].string(); model && !model->empty()) {
-    call.model_served = std::string(*model);
+  const auto [model, id, choices, usage, x_groq, error, object] =
+      json.select({"model", "id", "choices", "usage", "x_groq", "error", "object"});
+  const Json first = choices.at(0);
+  if (const auto name = model.string(); name && !name->empty() && call.model_served != *name) {
+    call.model_served = std::string(*name);
   }
-  if (call.response_id.empty()) call.response_id = json["id"].str();
-  apply_openai_usage(json, call);
-  apply_openai_error(json, call);
+  if (call.response_id.empty()) call.response_id = id.str();
+  // Most events have neither of these.
+  if (usage.is_object() || x_groq || first["usage"]) apply_openai_usage(json, call);
+  const bool bad_status = call.http_status.value_or(200) >= 400;
+  if ((error && !error.is_null()) || object.string() == "error" || bad_status) {
+    apply_openai_error(json, call);
+  }
   // A filtered choice may have neither a message nor a delta.
-  const Json first = json["choices"].at(0);
-  if (first["message"].is_object() || (!first["delta"] && !call.streamed)) {
+  const auto [message, delta] = first.select({"message", "delta"});
+  if (message.is_object() || (!delta && !call.streamed)) {
     whole(json, call);
   } else {
-    for (const auto choice : json["choices"].elements()) {
+    for (const auto choice : choices.elements()) {
       call.streamed = true;
       stream_.delta(choice, event.ts_ns, call);
     }
