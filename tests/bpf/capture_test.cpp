@@ -55,17 +55,25 @@ TEST_CASE("capture: both ends, every size class, plain and _ex", "[bpf]") {
   CHECK(tap.losses() == 0);
 }
 
-TEST_CASE("capture: the function behind SSL_read and SSL_write", "[bpf]") {
+TEST_CASE("capture: at the sites that the planner chooses", "[bpf]") {
   const auto mode = GENERATE(AttachMode::kSession, AttachMode::kMulti, AttachMode::kPerf);
   CAPTURE(name(mode));
-  const ProbePlan plan = inner_plan();
-  if (plan.sites.empty()) {
-    WARN("not checked: " << plan.reason);
-    return;
+  const ProbePlan plan = planned();
+  if (plan.sites.at(0).kind != SiteKind::kInner) {
+    WARN("this libssl has no inner function that both forms call: entries were used");
   }
   Tap tap(in_mode(mode), plan);
   check_both_ends(tap);
   CHECK(tap.losses() == 0);
+}
+
+// The kernel writes breakpoints into private mappings. Analysed like that, instructions shift, and a
+// probe inside of one kills its targets.
+TEST_CASE("plan: a file that is probed already is read as it is on disk", "[bpf]") {
+  const ProbePlan before = planned();
+  Tap exported;
+  Tap chosen({}, before);
+  CHECK(planned() == before);
 }
 
 TEST_CASE("capture: one write of 8 MiB arrives whole", "[bpf]") {

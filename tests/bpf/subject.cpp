@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <stdexcept>
 
 #include "userspace/base/clock.h"
+#include "userspace/capture/elf.h"
+#include "userspace/capture/probe_table.h"
 
 namespace llmtap::test {
 namespace {
@@ -28,20 +29,6 @@ std::uint64_t file_offset(const unsigned char* code) {
   Dl_info info{};
   dladdr(code, &info);
   return static_cast<std::uint64_t>(code - static_cast<const unsigned char*>(info.dli_fbase));
-}
-
-// The target of the first `call rel32` of a wrapper; null when it does not start with a `push`.
-const unsigned char* inner_of(const char* name) {
-  const unsigned char* code = function(name);
-  for (int i = 0; i < 64; ++i) {
-    if (code[i] != 0xe8) continue;
-    std::int32_t distance = 0;
-    std::memcpy(&distance, code + i + 1, sizeof(distance));
-    const unsigned char* inner = code + i + 5 + distance;
-    const bool push = (inner[0] & 0xf8) == 0x50 || (inner[0] == 0x41 && (inner[1] & 0xf8) == 0x50);
-    return push ? inner : nullptr;
-  }
-  return nullptr;
 }
 
 ProbeSite site(const unsigned char* code, tls_call_shape shape, tls_direction direction) {
@@ -123,17 +110,10 @@ ProbePlan exported_plan() {
   return plan;
 }
 
-ProbePlan inner_plan() {
-  ProbePlan plan;
-  const auto* read = inner_of("SSL_read_ex");
-  const auto* write = inner_of("SSL_write_ex");
-  if (read == nullptr || write == nullptr) {
-    plan.reason = "libssl's wrappers do not call a function that starts with a push";
-    return plan;
-  }
-  plan.sites = {site(read, TLS_CALL_SIZE_OUT, TLS_READ), site(write, TLS_CALL_SIZE_OUT, TLS_WRITE),
-                site(function("SSL_free"), TLS_CALL_FREE, TLS_READ)};
-  return plan;
+ProbePlan planned() {
+  auto file = ElfFile::open(libssl_path());
+  if (!file) throw std::runtime_error(file.error().message);
+  return plan_probes(*file);
 }
 
 Tap::Tap(const KernelOptions& options, const ProbePlan& plan, const std::string& file) {

@@ -45,9 +45,9 @@ class Subject {
 
 // The libssl that this machine's programs load.
 std::string libssl_path();
-// The exported functions; or the two that they call, when they start with a `push`.
+// The exported functions, as a naive tap has them; and what our planner chooses.
 ProbePlan exported_plan();
-ProbePlan inner_plan();
+ProbePlan planned();
 
 // A copy of a chunk whose bytes live on.
 struct Seen {

@@ -85,7 +85,9 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
     return Error{path + ": not a regular file with content"};
   }
   const auto size = static_cast<std::size_t>(status.st_size);
-  void* const data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  // Shared: the kernel writes breakpoints into every private mapping of a file that is probed, also
+  // into ours, and the code would be decoded wrongly.
+  void* const data = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
   const int error = errno;
   ::close(fd);
   if (data == MAP_FAILED) return Error{path + ": cannot map: " + std::strerror(error)};
