@@ -7,6 +7,7 @@
 #include "parsers/wire/detect.h"
 #include "parsers/wire/http1.h"
 #include "parsers/wire/http2.h"
+#include "parsers/wire/websocket_decoder.h"
 
 namespace llmtap {
 
@@ -218,6 +219,10 @@ void Connection::choose(Direction direction, std::string_view bytes, Stamp stamp
     unknown_->stamp[static_cast<std::size_t>(direction)] = stamp;
     return;
   }
+  if (format == WireFormat::kOther || format == WireFormat::kLateHttp2) {
+    const auto side = looks_like_websocket(bytes);
+    if (side) return join_websocket(direction, *side, bytes, stamp);
+  }
   const bool guessed = unknown_->late_http2;
   if (guessed && format == WireFormat::kHttp1 && bytes.find('\n') != std::string_view::npos) {
     decoder_.reset();  // chance: the bytes of a body looked like frames
@@ -231,6 +236,14 @@ void Connection::choose(Direction direction, std::string_view bytes, Stamp stamp
   if (!unknown_->late_http2) return search_http1(direction, bytes, stamp);
   decoder_->feed(direction, bytes, stamp, *this);
   if (format == WireFormat::kHttp2 || requests_) settle();
+}
+
+void Connection::join_websocket(Direction direction, Side side, std::string_view bytes,
+                                Stamp stamp) {
+  const Direction client = side == Side::kRequest ? direction : opposite(direction);
+  decoder_ = std::make_unique<WebSocketDecoder>(client);
+  decoder_->feed(direction, bytes, stamp, *this);
+  settle();
 }
 
 // A late attach may begin in the middle of an HTTP/1 message, so its decoder, which searches, gets

@@ -80,6 +80,7 @@ class Connection final : private ExchangeSink {
   void detect(Direction direction, std::string_view bytes, Stamp stamp);
   void choose(Direction direction, std::string_view bytes, Stamp stamp);
   void search_http1(Direction direction, std::string_view bytes, Stamp stamp);
+  void join_websocket(Direction direction, Side side, std::string_view bytes, Stamp stamp);
   void settle();
   void close_decoder(Stamp stamp);
   End refine(End end) const;
