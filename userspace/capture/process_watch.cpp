@@ -12,12 +12,14 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <thread>
 
+#include "userspace/capture/exec_guard.h"
 #include "userspace/capture/perf_records.h"
 #include "userspace/capture/process_maps.h"
 #include "userspace/capture/usual_places.h"
@@ -80,6 +82,7 @@ struct ProcessWatch::State {
   bool forget(pid_t pid);  // false: was not known
   void announce(pid_t pid);
   void prepare_root(pid_t pid);
+  void start_guard();
   void sweep();
 
   const WatchOptions options;
@@ -101,6 +104,11 @@ struct ProcessWatch::State {
   // The watch thread's own:
   std::map<MappedInode, Known> known;
   std::set<std::string> roots;
+
+  // The guard's own: files in the order in which they were about to run.
+  std::deque<std::optional<FileId>> asked;
+  std::uint64_t first_asked = 0;
+  std::unique_ptr<ExecGuard> guard;  // its thread uses all of the above: goes first
 };
 
 Result<std::unique_ptr<ProcessWatch>> ProcessWatch::start(ProbeAttacher& attacher,
@@ -115,6 +123,7 @@ Result<std::unique_ptr<ProcessWatch>> ProcessWatch::start(ProbeAttacher& attache
   } else {
     state->degraded = records.error().message + "; /proc is polled instead";
   }
+  if (options.hold_exec) state->start_guard();
   State& s = *state;
   s.thread = std::thread([&s] { s.run(); });
   pthread_setname_np(s.thread.native_handle(), "process-watch");
@@ -124,10 +133,36 @@ Result<std::unique_ptr<ProcessWatch>> ProcessWatch::start(ProbeAttacher& attache
 ProcessWatch::ProcessWatch(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 ProcessWatch::~ProcessWatch() {
+  state_->guard.reset();
   state_->stopping = true;
   const std::uint64_t one = 1;
   if (write(state_->wake.get(), &one, sizeof(one)) < 0) std::abort();  // an eventfd takes it
   state_->thread.join();
+}
+
+void ProcessWatch::State::start_guard() {
+  constexpr std::size_t kMostAsked = 1024;
+  ExecGuard::Hooks hooks;
+  hooks.look = [this](Fd file) {
+    const std::string path = process_link(getpid(), ("fd/" + std::to_string(file.get())).c_str());
+    asked.push_back(files.examine(std::move(file), path));
+    if (asked.size() > kMostAsked) {
+      asked.pop_front();
+      ++first_asked;
+    }
+    return first_asked + asked.size() - 1;
+  };
+  hooks.is_done = [this](std::uint64_t name) {
+    if (name < first_asked) return true;
+    const auto& id = asked[name - first_asked];
+    return !id || files.is_done(*id);
+  };
+  auto started = ExecGuard::start(std::move(hooks));
+  if (started) {
+    guard = std::move(*started);
+  } else {
+    degraded += (degraded.empty() ? "" : "; ") + started.error().message;
+  }
 }
 
 void ProcessWatch::State::run() {
@@ -293,6 +328,7 @@ void ProcessWatch::State::prepare_root(pid_t pid) {
   if (name.empty() || !options.at_start) return;
   if (roots.size() >= kMostKnown) roots.clear();
   if (!roots.insert(name).second) return;
+  if (guard) guard->add(root);
   visit_usual_places(root, {},
                      [&](Fd file, const std::string& path) { files.examine(std::move(file), path); });
 }

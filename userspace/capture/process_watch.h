@@ -31,6 +31,8 @@ class ProcessListener {
 
 struct WatchOptions {
   bool at_start = true;  // look at running processes and at this host's libraries first
+  // Hold every program that was never seen until it is probed (exec_guard.h).
+  bool hold_exec = false;
   TlsFilesOptions files;
 };
 
@@ -49,7 +51,7 @@ class ProcessWatch {
                                                      const WatchOptions& options = {});
   ~ProcessWatch();  // ends the threads; attached probes stay attached
 
-  // Why new processes are noticed late; empty if they are not.
+  // Why new processes are noticed late, or not held as asked for; empty if all is well.
   std::string degraded() const;
   std::vector<ProcessTls> processes() const;
   // Probes what will run when `program` is started here, so that its first call is seen;

@@ -305,4 +305,10 @@ bool TlsFiles::idle() const {
                      [](const auto& e) { return e.second.stages == 0; });
 }
 
+bool TlsFiles::is_done(const FileId& id) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->entries.find(id);
+  return found == state_->entries.end() || found->second.stages == 0;
+}
+
 }  // namespace llmtap

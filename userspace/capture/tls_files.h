@@ -67,8 +67,9 @@ class TlsFiles {
   std::optional<TlsFile> tls(const FileId& id) const;
   // Every file with TLS, mapped or not.
   std::vector<TlsFile> all() const;
-  // No stage is under way.
+  // No stage is under way: with any file; with this one (true for unknown files).
   bool idle() const;
+  bool is_done(const FileId& id) const;
 
  private:
   struct State;
