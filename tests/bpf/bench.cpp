@@ -14,7 +14,6 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -27,21 +26,6 @@ namespace {
 
 constexpr int kSizes[] = {512, 4096, 16384};
 constexpr int kSizeCount = 3;
-
-// A copy of its own: other taps on this machine's libssl would be measured as well.
-class PrivateLibssl {
- public:
-  PrivateLibssl() {
-    if (mkdtemp(directory_) == nullptr) throw std::runtime_error("no temporary directory");
-    std::filesystem::copy(std::filesystem::canonical(libssl_path()), path());
-    setenv("LD_LIBRARY_PATH", directory_, 1);
-  }
-  ~PrivateLibssl() { std::filesystem::remove_all(directory_); }
-  std::string path() const { return std::string(directory_) + "/libssl.so.3"; }
-
- private:
-  char directory_[32] = "/tmp/llmtap-bench-XXXXXX";
-};
 
 struct Row {
   const char* name;
@@ -61,10 +45,10 @@ void measure(Row& row, const std::function<void(Subject&)>& prepare) {
 
 class Bpftrace {
  public:
-  explicit Bpftrace(const std::string& libssl) {
+  Bpftrace() {
     std::string script;
     for (const char* f : {"SSL_read", "SSL_write"}) {
-      const std::string at = libssl + ":" + f;
+      const std::string at = libssl_path() + ":" + f;
       script += "uprobe:" + at + "{ @buf[tid] = arg1; @at[tid] = nsecs; } uretprobe:" + at +
                 " /@buf[tid]/ { @bytes = sum(retval); @first = buf(@buf[tid], 1);"
                 " @ns = nsecs - @at[tid]; delete(@buf[tid]); delete(@at[tid]); }";
@@ -90,13 +74,13 @@ class Bpftrace {
 };
 
 // Ours, with a thread that reads the ring.
-void measure_ours(Row& row, const std::string& libssl, AttachMode mode, tls_verdict verdict) {
+void measure_ours(Row& row, AttachMode mode, tls_verdict verdict) {
   KernelOptions options;
   options.mode = mode;
   auto opened = KernelSource::open(options);
   if (!opened) throw std::runtime_error(opened.error().message);
   KernelSource& source = **opened;
-  if (auto attached = source.attach(libssl, planned()); !attached) {
+  if (auto attached = source.attach(libssl_path(), planned()); !attached) {
     throw std::runtime_error(attached.error().message);
   }
   std::atomic<bool> stop = false;
@@ -135,22 +119,21 @@ void print(const Row& row, const Row& none, const Row& naive) {
 }
 
 int bench(int rounds) {
-  const PrivateLibssl libssl;
   Row none{"no tap"}, naive{"naive tap"}, llm{"llmtap, LLM connection"};
   Row ignored{"llmtap, ignored connection"}, multi{"llmtap, LLM, uprobe_multi"};
   for (int i = 0; i < rounds; ++i) {
     measure(none, [](Subject&) {});
     {
-      Bpftrace bpftrace(libssl.path());
+      Bpftrace bpftrace;
       if (!bpftrace.alive()) {
         std::fprintf(stderr, "bpftrace does not run: no naive tap to compare with\n");
         return 1;
       }
       measure(naive, [](Subject&) {});
     }
-    measure_ours(llm, libssl.path(), AttachMode::kSession, TLS_VERDICT_LLM);
-    measure_ours(ignored, libssl.path(), AttachMode::kSession, TLS_VERDICT_IGNORE);
-    measure_ours(multi, libssl.path(), AttachMode::kMulti, TLS_VERDICT_LLM);
+    measure_ours(llm, AttachMode::kSession, TLS_VERDICT_LLM);
+    measure_ours(ignored, AttachMode::kSession, TLS_VERDICT_IGNORE);
+    measure_ours(multi, AttachMode::kMulti, TLS_VERDICT_LLM);
   }
   std::printf("ns per TLS call, added to no tap, share of the naive tap's addition\n%-28s", "");
   for (const int size : kSizes) std::printf(" | %-24d", size);

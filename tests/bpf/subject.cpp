@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <stdexcept>
 
 #include "userspace/base/clock.h"
@@ -31,6 +32,25 @@ std::uint64_t file_offset(const unsigned char* code) {
   return static_cast<std::uint64_t>(code - static_cast<const unsigned char*>(info.dli_fbase));
 }
 
+class PrivateLibssl {
+ public:
+  PrivateLibssl() {
+    Dl_info info{};
+    dladdr(function("SSL_read"), &info);
+    if (mkdtemp(directory_) == nullptr) throw std::runtime_error("no temporary directory");
+    std::filesystem::copy(std::filesystem::canonical(info.dli_fname), path());
+    setenv("LD_LIBRARY_PATH", directory_, 1);
+  }
+  ~PrivateLibssl() {
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+  std::string path() const { return std::string(directory_) + "/libssl.so.3"; }
+
+ private:
+  char directory_[32] = "/tmp/llmtap-libssl-XXXXXX";
+};
+
 ProbeSite site(const unsigned char* code, tls_call_shape shape, tls_direction direction) {
   ProbeSite result;
   result.file_offset = file_offset(code);
@@ -42,6 +62,7 @@ ProbeSite site(const unsigned char* code, tls_call_shape shape, tls_direction di
 }  // namespace
 
 Subject::Subject(const char* program) {
+  libssl_path();  // the environment
   int in[2], out[2];
   if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
   pid_ = fork();
@@ -95,9 +116,8 @@ std::pair<std::uint64_t, std::uint64_t> Subject::connect(const std::string& comm
 }
 
 std::string libssl_path() {
-  Dl_info info{};
-  dladdr(function("SSL_read"), &info);
-  return info.dli_fname;
+  static const PrivateLibssl copy;
+  return copy.path();
 }
 
 ProbePlan exported_plan() {

@@ -43,7 +43,8 @@ class Subject {
   Fd in_, out_;
 };
 
-// The libssl that this machine's programs load.
+// A copy of this machine's libssl that only our subjects load: other programs' calls would be seen,
+// and other taps measured.
 std::string libssl_path();
 // The exported functions, as a naive tap has them; and what our planner chooses.
 ProbePlan exported_plan();
