@@ -43,15 +43,21 @@ class CohereChatParser final : public CallParser {
     call.model_requested = requested_model(head, body.json);
     call.streamed = body.json["stream"].boolean().value_or(false);
     read_params(body.json, kParams, call);
-    read_openai_tools(body.json, call);
+    read_tools(body.json, call);
     if (const auto preamble = body.json["preamble"].string()) add(call, "system", *preamble);
     for (const auto turn : body.json["chat_history"].elements()) {
       add(call, turn["role"].str(), turn["message"].string().value_or(""));
+      for (const auto tool : turn["tool_calls"].elements()) {
+        call.input.back().parts.push_back(v1_tool_call(tool));
+      }
+      read_tool_results(turn["tool_results"], call);
     }
     for (const auto message : body.json["messages"].elements()) {
       call.input.push_back(read_openai_message(message));
     }
-    if (const auto message = body.json["message"].string()) add(call, "user", *message);
+    const auto message = body.json["message"].string();
+    if (message && !message->empty()) add(call, "user", *message);
+    read_tool_results(body.json["tool_results"], call);
   }
 
   Step event(const BodyEvent& event, const Json& json, CallRecord& call) override {
@@ -71,6 +77,40 @@ class CohereChatParser final : public CallParser {
   }
 
  private:
+  // v2 has OpenAI's form, v1 {"name", "description", "parameter_definitions": {name: {"type"}}}.
+  static void read_tools(const Json& body, CallRecord& call) {
+    read_openai_tools(body, call);
+    std::size_t at = 0;
+    for (const auto tool : body["tools"].elements()) {
+      const Json old = tool["parameter_definitions"];
+      if (!tool.is_object()) continue;
+      if (old.is_object()) call.tools[at].schema = old.dump();
+      ++at;
+    }
+  }
+
+  static Part v1_tool_call(const Json& tool) {
+    Part part;
+    part.kind = PartKind::kToolCall;
+    part.tool_name = tool["name"].str();
+    part.arguments = tool["parameters"].dump();
+    return part;
+  }
+
+  // [{"call": {"name", "parameters"}, "outputs": [{...}]}]
+  static void read_tool_results(const Json& results, CallRecord& call) {
+    for (const auto result : results.elements()) {
+      Message message;
+      message.role = "tool";
+      Part part;
+      part.kind = PartKind::kToolResult;
+      part.tool_name = result["call"]["name"].str();
+      part.text = dump_without_media(result["outputs"]);
+      message.parts.push_back(std::move(part));
+      call.input.push_back(std::move(message));
+    }
+  }
+
   static void add(CallRecord& call, std::string role, std::string_view text) {
     Message message;
     message.role = std::move(role);
@@ -93,6 +133,22 @@ class CohereChatParser final : public CallParser {
       message.parts.back().kind = kind;
     }
     message.parts.back().text += text;
+  }
+
+  // Citations stay beside the text that they belong to, as the vendor wrote them.
+  static void cite(const Json& citations, CallRecord& call) {
+    for (auto& part : answer(call).parts) {
+      if (part.kind != PartKind::kText || !citations || citations.is_null()) continue;
+      const std::string one = citations.is_array() ? citations.dump() : "[" + citations.dump() + "]";
+      if (one == "[]") return;
+      if (part.raw.empty()) {
+        part.raw = one;
+      } else {
+        part.raw.back() = ',';
+        part.raw += one.substr(1);
+      }
+      return;
+    }
   }
 
   static void end(const Json& holder, CallRecord& call) {
@@ -127,6 +183,8 @@ class CohereChatParser final : public CallParser {
         parts.back().arguments += read_openai_tool_call(message["tool_calls"]).arguments;
       }
       mark_token(call, ts_ns);
+    } else if (type == "citation-start") {
+      cite(message["citations"], call);
     } else if (type == "message-end") {
       end(delta, call);
     }
@@ -155,14 +213,12 @@ class CohereChatParser final : public CallParser {
       for (auto& part : read_openai_message(message).parts) {
         answer(call).parts.push_back(std::move(part));
       }
+      cite(message["citations"], call);
     } else {
       append(answer(call), PartKind::kText, json["text"].string().value_or(""));
+      cite(json["citations"], call);
       for (const auto tool : json["tool_calls"].elements()) {
-        Part part;
-        part.kind = PartKind::kToolCall;
-        part.tool_name = tool["name"].str();
-        part.arguments = tool["parameters"].dump();
-        answer(call).parts.push_back(std::move(part));
+        answer(call).parts.push_back(v1_tool_call(tool));
       }
     }
     end(json, call);

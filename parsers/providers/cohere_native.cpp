@@ -9,6 +9,8 @@
 //   {"query": "...", "documents": ["...", {"text"}]}       {"results": [{"index", "relevance_score"}]}
 //
 // Quirks: embeddings is a list or an object by type; Voyage answers reranks in `data`.
+#include <algorithm>
+
 #include "parsers/providers/cohere_common.h"
 #include "parsers/providers/common.h"
 #include "parsers/providers/openai_common.h"
@@ -25,9 +27,11 @@ void apply_cohere_usage(const Json& holder, CallRecord& call) {
   };
   if (const auto input = pick("input_tokens")) call.usage.input_uncached = input;
   if (const auto output = pick("output_tokens")) call.usage.output_visible = output;
-  if (const auto cached = usage["cached_tokens"].count(); cached && call.usage.input_uncached) {
-    call.usage.cache_read = std::min(*cached, *call.usage.input_uncached);
-    *call.usage.input_uncached -= *call.usage.cache_read;
+  // Cached tokens are those of the whole prompt, template included: no part of what is billed.
+  const bool known = std::any_of(call.vendor.begin(), call.vendor.end(),
+                                 [](const Param& p) { return p.name == "cached_tokens"; });
+  if (const Json cached = usage["cached_tokens"]; cached.count() && !known) {
+    call.vendor.push_back({"cached_tokens", cached.dump()});
   }
   if (const auto units = billed["search_units"].count()) call.usage.search_units = units;
 }
