@@ -125,11 +125,20 @@ class Score:
             else:
                 self.diffs.append((row, kind, ident, want, got))
 
+    def kept_out(self):
+        """Metadata and metrics that the SDK does not have at all: more, not different."""
+        return sum(1 for _, kind, _, want, _ in self.diffs
+                   if want == ABSENT and kind.startswith(("metadata.", "metrics.")))
+
     def share(self):
         return sum(self.same.values()) / max(1, sum(self.all.values()))
 
     def table(self, title):
         print(f"\n{title}: {100 * self.share():.2f} % of {sum(self.all.values())} fields")
+        if self.kept_out():
+            share = (sum(self.same.values()) + self.kept_out()) / max(1, sum(self.all.values()))
+            print(f"  {self.kept_out()} of the differences are keys that the SDK does not have;"
+                  f" not counting them {100 * share:.2f} %")
         for row in sorted(self.all):
             share = 100 * self.same[row] / self.all[row]
             print(f"  {' / '.join(row):60} {self.same[row]:6} of {self.all[row]:6}  {share:6.2f} %")

@@ -2,21 +2,23 @@
 #include "userspace/enrich/token_estimate.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
+
+#include "userspace/enrich/tool_text.h"
 
 namespace llmtap {
 namespace {
 
-// What OpenAI's chat format adds, as its cookbook describes it and its answers confirm.
-constexpr double kPerReply = 3;      // <|start|>assistant<|message|>
-constexpr double kPerMessage = 4;    // <|start|>role<|message|>...<|end|>
-constexpr double kPerCall = 3;       // of a tool
-constexpr double kPerToolList = 9;   // the namespace around the definitions
-constexpr double kPerTool = 7;
-constexpr double kDefaultBytesPerToken = 4.0;
-constexpr double kDecay = 0.98;      // weight of all earlier calls when one more is learned
-constexpr double kMinBytes = 16;     // a shorter text says nothing of its model
+// What OpenAI's chat format adds: as its cookbook says, and as the counts in recorded answers show
+// to the token for text, to a few for tools.
+constexpr double kPerMessage = 4;        // <|start|>role<|message|>...<|end|>
+constexpr double kReplyBegin = 3;        // <|start|>assistant<|message|>
+constexpr double kReasoningReply = 2;    // reasoning models begin their reply with one less
+constexpr double kReasoningOutput = 4;   // and end each channel of it
+constexpr double kReasoningTools = 84;   // chat completions of gpt-5 with tools: a preface
+constexpr double kRoughPerMessage = 4;  // of everybody else's formats, before they are known
 
 bool text_operation(Operation operation) {
   return operation == Operation::kChat || operation == Operation::kTextCompletion ||
@@ -26,10 +28,10 @@ bool text_operation(Operation operation) {
 // Tokens or bytes of one text.
 using Measure = std::function<double(std::string_view)>;
 
-double measure_part(const Part& part, const Measure& measure, double per_call) {
+double measure_part(const Part& part, const Measure& measure) {
   switch (part.kind) {
     case PartKind::kToolCall:
-      return measure(part.tool_name) + measure(part.arguments) + per_call;
+      return measure(part.tool_name) + measure(part.arguments);
     case PartKind::kOther:
       return measure(part.raw);
     default:
@@ -37,21 +39,22 @@ double measure_part(const Part& part, const Measure& measure, double per_call) {
   }
 }
 
-// The schema as the model sees it is no JSON: keys and texts, without quotes and braces.
-std::string schema_words(std::string_view schema) {
-  std::string out;
-  out.reserve(schema.size());
-  for (const char c : schema) {
-    if (c == '"' || c == '{' || c == '}' || c == '[' || c == ']' || c == ',' || c == ':') {
-      if (!out.empty() && out.back() != ' ') out += ' ';
-    } else {
-      out += c;
-    }
-  }
-  return out;
+// One call stands for itself; several are wrapped as one call with a list.
+double calls_overhead(const Message& message) {
+  const auto calls = std::count_if(message.parts.begin(), message.parts.end(), [](const Part& p) {
+    return p.kind == PartKind::kToolCall;
+  });
+  return calls == 0 ? 0 : calls == 1 ? 7 : 8 + 10 * static_cast<double>(calls);
 }
 
-double input_tokens(const CallRecord& call, const Vocabulary& words) {
+bool reasons(std::string_view model) {
+  for (const auto prefix : {"gpt-5", "o1", "o3", "o4"}) {
+    if (model.starts_with(prefix)) return true;
+  }
+  return false;
+}
+
+double input_tokens(const CallRecord& call, const Vocabulary& words, bool reasoning) {
   const Measure tokens = [&](std::string_view text) {
     return static_cast<double>(words.count(text));
   };
@@ -59,50 +62,55 @@ double input_tokens(const CallRecord& call, const Vocabulary& words) {
   for (const auto& document : call.documents) sum += tokens(document);
   const bool chat = call.operation == Operation::kChat;
   for (const auto& message : call.input) {
-    if (chat) sum += kPerMessage;
-    for (const auto& part : message.parts) sum += measure_part(part, tokens, kPerCall);
+    if (chat) sum += kPerMessage + calls_overhead(message);
+    for (const auto& part : message.parts) sum += measure_part(part, tokens);
   }
-  if (chat) sum += kPerReply;
-  if (!call.tools.empty()) sum += kPerToolList;
+  if (chat) sum += reasoning ? kReasoningReply : kReplyBegin;
+  sum += tokens(tool_text(call.tools)) + tokens(answer_schema_text(call.params));
+  if (reasoning && !call.tools.empty() && call.dialect == "openai_chat") sum += kReasoningTools;
+  return sum;
+}
+
+double output_tokens(const CallRecord& call, const Vocabulary& words, bool reasoning) {
+  const Measure tokens = [&](std::string_view text) {
+    return static_cast<double>(words.count(text));
+  };
+  double sum = 0;
+  for (const auto& message : call.output) {
+    sum += calls_overhead(message);
+    for (const auto& part : message.parts) sum += measure_part(part, tokens);
+  }
+  return sum + (reasoning && sum > 0 ? kReasoningOutput : 0);
+}
+
+double input_units(const CallRecord& call) {
+  double sum = 0;
+  for (const auto& document : call.documents) sum += rough_tokens(document);
+  for (const auto& message : call.input) {
+    sum += kRoughPerMessage;
+    for (const auto& part : message.parts) sum += measure_part(part, rough_tokens);
+  }
   for (const auto& tool : call.tools) {
-    sum += tokens(tool.name) + tokens(tool.description) + kPerTool;
-    sum += tokens(schema_words(tool.schema));
+    sum += rough_tokens(tool.name) + rough_tokens(tool.description) + rough_tokens(tool.schema);
   }
   return sum;
 }
 
-double output_tokens(const CallRecord& call, const Vocabulary& words) {
+double output_units(const CallRecord& call) {
   double sum = 0;
   for (const auto& message : call.output) {
+    for (const auto& part : message.parts) sum += measure_part(part, rough_tokens);
+  }
+  return sum;
+}
+
+bool has_part(const std::vector<Message>& messages, PartKind kind) {
+  for (const auto& message : messages) {
     for (const auto& part : message.parts) {
-      sum += measure_part(
-          part, [&](std::string_view text) { return static_cast<double>(words.count(text)); },
-          kPerCall);
+      if (part.kind == kind) return true;
     }
   }
-  return sum;
-}
-
-double size_of(std::string_view text) { return static_cast<double>(text.size()); }
-
-double input_bytes(const CallRecord& call) {
-  double sum = 0;
-  for (const auto& document : call.documents) sum += size_of(document);
-  for (const auto& message : call.input) {
-    for (const auto& part : message.parts) sum += measure_part(part, size_of, 0);
-  }
-  for (const auto& tool : call.tools) {
-    sum += size_of(tool.name) + size_of(tool.description) + size_of(tool.schema);
-  }
-  return sum;
-}
-
-double output_bytes(const CallRecord& call) {
-  double sum = 0;
-  for (const auto& message : call.output) {
-    for (const auto& part : message.parts) sum += measure_part(part, size_of, 0);
-  }
-  return sum;
+  return false;
 }
 
 bool has_media(const std::vector<Message>& messages) {
@@ -123,8 +131,12 @@ std::string_view model_of(const CallRecord& call) {
   return call.model_requested ? std::string_view(*call.model_requested) : std::string_view{};
 }
 
-std::string key_of(const CallRecord& call) {
-  return call.provider + "/" + std::string(model_of(call));
+// From the most telling on: the model, its vendor, all. Tools change what a vendor adds.
+std::array<std::string, 3> keys_of(const CallRecord& call, bool input) {
+  std::string kind = input ? "in" : "out";
+  if (input ? !call.tools.empty() : has_part(call.output, PartKind::kToolCall)) kind += "+tools";
+  return {kind + '/' + call.provider + '/' + std::string(model_of(call)),
+          kind + '/' + call.provider, kind};
 }
 
 std::uint64_t rounded(double tokens) { return static_cast<std::uint64_t>(std::llround(tokens)); }
@@ -154,39 +166,37 @@ const Vocabulary& TokenEstimator::vocabulary(Encoding encoding) {
   return *slot;
 }
 
-double TokenEstimator::bytes_per_token(const CallRecord& call, Rate Rates::*side) const {
-  for (const auto& key : {key_of(call), call.provider}) {
+double TokenEstimator::learned(const CallRecord& call, bool input, double units) const {
+  for (const auto& key : keys_of(call, input)) {
     const auto found = rates_.find(key);
-    if (found != rates_.end() && (found->second.*side).tokens > 0) {
-      return (found->second.*side).bytes / (found->second.*side).tokens;
-    }
+    if (found != rates_.end()) return found->second.estimate(units);
   }
-  return kDefaultBytesPerToken;
+  return units;
 }
 
-void TokenEstimator::learn_side(const CallRecord& call, Rate Rates::*side, double bytes,
-                                double tokens) {
-  if (bytes < kMinBytes || tokens < 1) return;
-  for (const auto& key : {key_of(call), call.provider}) {
-    if (rates_.size() >= kMaxModels && !rates_.contains(key)) continue;
-    Rate& rate = rates_[key].*side;
-    rate.bytes = rate.bytes * kDecay + bytes;
-    rate.tokens = rate.tokens * kDecay + tokens;
+void TokenEstimator::learn_side(const CallRecord& call, bool input, double units,
+                                std::uint64_t tokens) {
+  if (units <= 0 || tokens == 0) return;
+  for (auto& key : keys_of(call, input)) {
+    if (rates_.size() >= kMaxRates && !rates_.contains(key)) continue;
+    rates_[std::move(key)].learn(units, static_cast<double>(tokens));
   }
 }
 
 void TokenEstimator::learn(const CallRecord& call) {
   const Usage& usage = call.usage;
   if (usage.source != Usage::Source::kProvider || failed(call) || call.partial ||
-      call.end != End::kComplete || !text_operation(call.operation)) {
+      call.end != End::kComplete || !text_operation(call.operation) ||
+      openai_encoding(model_of(call))) {
     return;
   }
   if (usage.input() && !has_media(call.input)) {
-    learn_side(call, &Rates::input, input_bytes(call), static_cast<double>(*usage.input()));
+    learn_side(call, true, input_units(call), *usage.input());
   }
-  // Reasoning is counted but, with most, not shown.
-  if (usage.output_visible && usage.reasoning.value_or(0) == 0 && !has_media(call.output)) {
-    learn_side(call, &Rates::output, output_bytes(call), static_cast<double>(*usage.output()));
+  // Reasoning is counted but, with most, not shown or only summed up.
+  const bool thought = usage.reasoning.value_or(0) > 0 || has_part(call.output, PartKind::kReasoning);
+  if (usage.output_visible && !thought && !has_media(call.output)) {
+    learn_side(call, false, output_units(call), *usage.output());
   }
 }
 
@@ -196,11 +206,13 @@ std::optional<Usage> TokenEstimator::estimate(const CallRecord& call) {
   usage.source = Usage::Source::kEstimated;
   if (const auto encoding = openai_encoding(model_of(call))) {
     const Vocabulary& words = vocabulary(*encoding);
-    usage.input_uncached = rounded(input_tokens(call, words));
-    usage.output_visible = rounded(output_tokens(call, words));
+    const bool reasoning = reasons(model_of(call));
+    usage.input_uncached = rounded(input_tokens(call, words, reasoning));
+    usage.output_visible = rounded(output_tokens(call, words, reasoning));
   } else {
-    usage.input_uncached = rounded(input_bytes(call) / bytes_per_token(call, &Rates::input));
-    usage.output_visible = rounded(output_bytes(call) / bytes_per_token(call, &Rates::output));
+    const double units = output_units(call);
+    usage.input_uncached = rounded(learned(call, true, input_units(call)));
+    usage.output_visible = units > 0 ? rounded(learned(call, false, units)) : 0;
   }
   if (call.operation == Operation::kEmbeddings) usage.output_visible.reset();
   if (*usage.input_uncached == 0 && usage.output_visible.value_or(0) == 0) return std::nullopt;

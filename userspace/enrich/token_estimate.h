@@ -2,8 +2,8 @@
 //
 // Tokens of calls whose answer says nothing of them (most streams of untouched OpenAI clients,
 // streams that were left early): an estimate, marked as such. Numbers off the wire are never
-// touched. OpenAI's models are counted with their own vocabularies; for all others the bytes per
-// token are learned from calls of the same model that do say their usage.
+// touched. OpenAI's models are counted with their own vocabularies; for all others the rate
+// is learned from calls of the same model, or vendor, that do say their usage.
 // What the wire hides is not guessed: reasoning that is not shown, the size of images and audio.
 #pragma once
 
@@ -16,13 +16,14 @@
 
 #include "parsers/core/call_record.h"
 #include "userspace/enrich/bpe.h"
+#include "userspace/enrich/token_rate.h"
 
 namespace llmtap {
 
 // Not thread-safe. Vocabularies are unpacked when first needed.
 class TokenEstimator {
  public:
-  static constexpr std::size_t kMaxModels = 512;  // learned ones; what is beyond shares its vendor's
+  static constexpr std::size_t kMaxRates = 2048;  // models beyond it share their vendor's
 
   // Learns from a call with usage; gives one without usage its estimate.
   void apply(CallRecord& call);
@@ -32,20 +33,12 @@ class TokenEstimator {
   std::optional<Usage> estimate(const CallRecord& call);
 
  private:
-  // Sums that forget: the last calls count most.
-  struct Rate {
-    double bytes = 0, tokens = 0;
-  };
-  struct Rates {
-    Rate input, output;
-  };
-
   const Vocabulary& vocabulary(Encoding encoding);
-  double bytes_per_token(const CallRecord& call, Rate Rates::*side) const;
-  void learn_side(const CallRecord& call, Rate Rates::*side, double bytes, double tokens);
+  double learned(const CallRecord& call, bool input, double units) const;
+  void learn_side(const CallRecord& call, bool input, double units, std::uint64_t tokens);
 
   std::unique_ptr<Vocabulary> cl100k_, o200k_;
-  std::map<std::string, Rates, std::less<>> rates_;  // "provider/model" and "provider"
+  std::map<std::string, TokenRate, std::less<>> rates_;  // by side, tools, vendor, model
 };
 
 // The vocabulary of an OpenAI model by its name ("gpt-4o", "ft:gpt-3.5-turbo:...",
