@@ -174,7 +174,7 @@ inline Bytes branch(std::uint8_t opcode, std::uint64_t from, std::uint64_t to) {
 // A number of `size` bytes, little-endian.
 inline Bytes number(std::uint64_t value, std::size_t size) {
   Bytes bytes;
-  for (std::size_t k = 0; k < size; ++k) bytes.push_back(static_cast<std::uint8_t>(value >> 8 * k));
+  for (std::size_t k = 0; k < size; ++k, value >>= 8) bytes.push_back(static_cast<std::uint8_t>(value));
   return bytes;
 }
 
