@@ -96,6 +96,8 @@ constexpr std::array kKeys = {
         [](Config& c, const std::string& v) {
           return assign<parse_milliseconds>(c.delivery.flush_deadline, v);
         }},
+    Key{"hold_exec",
+        [](Config& c, const std::string& v) { return assign<parse_bool>(c.hold_exec, v); }},
     Key{"terminal",
         [](Config& c, const std::string& v) { return assign<parse_bool>(c.terminal, v); }},
 };

@@ -85,6 +85,7 @@ struct Config {
   std::vector<ProviderName> providers;  // asked before the built-in ones
   std::vector<PriceOverride> prices;    // likewise
   bool terminal = true;                 // a line per call while stdout is a terminal
+  bool hold_exec = false;               // hold never-seen programs until they are probed
 
   bool operator==(const Config&) const = default;
 };

@@ -36,14 +36,16 @@ std::size_t running_processes() {
 
 }  // namespace
 
-Result<std::unique_ptr<KernelCapture>> KernelCapture::start(bool targets_only) {
+Result<std::unique_ptr<KernelCapture>> KernelCapture::start(bool targets_only, bool hold_exec) {
   KernelOptions options;
   options.targets_only = targets_only;
   auto source = KernelSource::open(options);
   if (!source) return source.error();
   std::unique_ptr<KernelCapture> capture(new KernelCapture());
   capture->source_ = std::move(*source);
-  auto watch = ProcessWatch::start(*capture, capture.get());
+  WatchOptions watch_options;
+  watch_options.hold_exec = hold_exec;
+  auto watch = ProcessWatch::start(*capture, capture.get(), watch_options);
   if (!watch) return watch.error();
   capture->watch_ = std::move(*watch);
   if (const auto why = capture->watch_->degraded(); !why.empty()) {

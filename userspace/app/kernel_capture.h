@@ -19,7 +19,7 @@ class KernelCapture final : private ProbeAttacher, private ProcessListener {
  public:
   // Errors say which privilege or kernel feature is missing and what to do.
   // `targets_only`: observe what `source().add_target` names and its children, nothing else.
-  static Result<std::unique_ptr<KernelCapture>> start(bool targets_only);
+  static Result<std::unique_ptr<KernelCapture>> start(bool targets_only, bool hold_exec = false);
   ~KernelCapture() override;
 
   KernelSource& source() { return *source_; }

@@ -80,7 +80,7 @@ int run(const RunOptions& options) {
     command = std::make_unique<ObservedCommand>(std::move(*held));
   }
   const auto& signalled = stop_on_signals();
-  auto capture = KernelCapture::start(command != nullptr);
+  auto capture = KernelCapture::start(command != nullptr, config->hold_exec);
   if (!capture) return fail(capture.error().message);
   auto destinations = open_destinations(*config);
   if (!destinations) return fail(destinations.error().message);
