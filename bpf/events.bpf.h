@@ -301,13 +301,16 @@ static __always_inline void moved(struct task_struct *task, const struct moved_b
 	cut.head.direction = direction;
 	cut.head.library = TLS_COOKIE_LIBRARY(m->cookie);
 	cut.head.flags = m->flags;
+	if (copy <= TLS_PIECE_BYTES) {
+		cut.head.captured = copy;
+		cut.head.len = m->len;
+		emit(&cut.head, (const void *)m->from);
+		return;
+	}
 	cut.from = m->from;
 	cut.copy = copy;
 	cut.tail = m->len - copy;
-	if (copy <= TLS_PIECE_BYTES)
-		emit_piece(0, &cut);
-	else
-		bpf_loop((copy + TLS_PIECE_BYTES - 1) / TLS_PIECE_BYTES, emit_piece, &cut, 0);
+	bpf_loop((copy + TLS_PIECE_BYTES - 1) / TLS_PIECE_BYTES, emit_piece, &cut, 0);
 }
 
 /* The TLS object goes away: its address may be reused by the next connection. */
