@@ -4,8 +4,9 @@
 // https://docs.cohere.com/reference/chat
 //
 //   v2  {"model", "messages": [{"role", "content"}], "tools": [...], "stream": true}
-//       event: content-delta  {"type": "content-delta", "delta": {"message": {"content": {"text"}}}}
-//       event: message-end    {"delta": {"finish_reason", "usage": {"billed_units", "tokens"}}}
+//       event: content-delta  {"type": "content-delta", "delta": {"message": {"content":
+//       {"text"}}}} event: message-end    {"delta": {"finish_reason", "usage": {"billed_units",
+//       "tokens"}}}
 //   v1  {"model", "message": "hi", "chat_history": [{"role": "USER", "message"}], "preamble"}
 //       {"event_type": "text-generation", "text"} ... {"event_type": "stream-end", "response": {}}
 //
@@ -20,11 +21,24 @@ namespace {
 
 constexpr std::size_t kMaxToolCalls = 1024;
 
-constexpr std::string_view kParams[] = {
-    "citation_options", "frequency_penalty", "k",           "logprobs",        "max_tokens",
-    "p",                "presence_penalty",  "prompt_truncation", "reasoning_effort",
-    "response_format",  "safety_mode",       "seed",        "stop_sequences",  "stream",
-    "strict_tools",     "temperature",       "thinking",    "tool_choice"};
+constexpr std::string_view kParams[] = {"citation_options",
+                                        "frequency_penalty",
+                                        "k",
+                                        "logprobs",
+                                        "max_tokens",
+                                        "p",
+                                        "presence_penalty",
+                                        "prompt_truncation",
+                                        "reasoning_effort",
+                                        "response_format",
+                                        "safety_mode",
+                                        "seed",
+                                        "stop_sequences",
+                                        "stream",
+                                        "strict_tools",
+                                        "temperature",
+                                        "thinking",
+                                        "tool_choice"};
 
 Match matches(const RequestHead& head) {
   if (head.method != "POST" && !head.method.empty()) return Match::kNo;
@@ -53,7 +67,7 @@ class CohereChatParser final : public CallParser {
       read_tool_results(turn["tool_results"], call);
     }
     for (const auto message : body.json["messages"].elements()) {
-      call.input.push_back(read_openai_message(message));
+      call.input.push_back(read_message(message));
     }
     const auto message = body.json["message"].string();
     if (message && !message->empty()) add(call, "user", *message);
@@ -87,6 +101,18 @@ class CohereChatParser final : public CallParser {
       if (old.is_object()) call.tools[at].schema = old.dump();
       ++at;
     }
+  }
+
+  // Beside OpenAI's form: a plan in front of tool calls, results as a list of documents.
+  static Message read_message(const Json& json) {
+    Message message = read_openai_message(json);
+    if (const auto plan = json["tool_plan"].string(); plan && !plan->empty()) {
+      message.parts.insert(message.parts.begin(), text_part("text", *plan));
+    }
+    for (auto& part : message.parts) {
+      if (part.kind == PartKind::kToolResult && part.text.empty()) part.text = part.raw;
+    }
+    return message;
   }
 
   static Part v1_tool_call(const Json& tool) {
@@ -139,7 +165,8 @@ class CohereChatParser final : public CallParser {
   static void cite(const Json& citations, CallRecord& call) {
     for (auto& part : answer(call).parts) {
       if (part.kind != PartKind::kText || !citations || citations.is_null()) continue;
-      const std::string one = citations.is_array() ? citations.dump() : "[" + citations.dump() + "]";
+      const std::string one =
+          citations.is_array() ? citations.dump() : "[" + citations.dump() + "]";
       if (one == "[]") return;
       if (part.raw.empty()) {
         part.raw = one;
@@ -175,7 +202,8 @@ class CohereChatParser final : public CallParser {
       mark_token(call, ts_ns);
     } else if (type == "tool-call-start") {
       auto& parts = answer(call).parts;
-      if (parts.size() < kMaxToolCalls) parts.push_back(read_openai_tool_call(message["tool_calls"]));
+      if (parts.size() < kMaxToolCalls)
+        parts.push_back(read_openai_tool_call(message["tool_calls"]));
       mark_token(call, ts_ns);
     } else if (type == "tool-call-delta") {
       auto& parts = answer(call).parts;
@@ -200,7 +228,8 @@ class CohereChatParser final : public CallParser {
     } else if (type == "stream-end") {
       call.output.clear();  // the whole answer follows
       whole(json["response"], call);
-      if (const auto reason = json["finish_reason"].string()) call.finish_reason = std::string(*reason);
+      if (const auto reason = json["finish_reason"].string())
+        call.finish_reason = std::string(*reason);
     }
   }
 

@@ -6,7 +6,8 @@
 //
 //   {"prompt": "Tell me a joke", "model": "command"}      {"generations": [{"text"}], "meta"}
 //   {"texts": ["a", "b"], "input_type", "embedding_types"} {"embeddings": {"float": [[...]]}}
-//   {"query": "...", "documents": ["...", {"text"}]}       {"results": [{"index", "relevance_score"}]}
+//   {"query": "...", "documents": ["...", {"text"}]}       {"results": [{"index",
+//   "relevance_score"}]}
 //
 // Quirks: embeddings is a list or an object by type; Voyage answers reranks in `data`.
 #include <algorithm>
@@ -38,11 +39,25 @@ void apply_cohere_usage(const Json& holder, CallRecord& call) {
 
 namespace {
 
-constexpr std::string_view kParams[] = {
-    "embedding_types", "frequency_penalty", "input_type",  "k",           "max_chunks_per_doc",
-    "max_tokens",      "num_generations",   "output_dimension", "p",      "presence_penalty",
-    "return_documents", "return_likelihoods", "stop_sequences", "stream", "temperature",
-    "top_k",           "top_n",             "truncate",    "truncation"};
+constexpr std::string_view kParams[] = {"embedding_types",
+                                        "frequency_penalty",
+                                        "input_type",
+                                        "k",
+                                        "max_chunks_per_doc",
+                                        "max_tokens",
+                                        "num_generations",
+                                        "output_dimension",
+                                        "p",
+                                        "presence_penalty",
+                                        "return_documents",
+                                        "return_likelihoods",
+                                        "stop_sequences",
+                                        "stream",
+                                        "temperature",
+                                        "top_k",
+                                        "top_n",
+                                        "truncate",
+                                        "truncation"};
 
 bool posts(const RequestHead& head) { return head.method == "POST" || head.method.empty(); }
 

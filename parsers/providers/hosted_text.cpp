@@ -16,8 +16,8 @@
 namespace llmtap {
 namespace {
 
-constexpr std::string_view kParams[] = {"cache_prompt", "n_predict", "parameters", "seed", "stop",
-                                        "stream",       "temperature", "top_k",    "top_p"};
+constexpr std::string_view kParams[] = {"cache_prompt", "n_predict",   "parameters", "seed", "stop",
+                                        "stream",       "temperature", "top_k",      "top_p"};
 
 Match matches(const RequestHead& head) {
   if (head.method != "POST" && !head.method.empty()) return Match::kNo;
@@ -48,7 +48,9 @@ class HostedTextParser final : public CallParser {
     }
     call.streamed = path_ends(head.path, "_stream") || json["stream"].boolean().value_or(false);
     read_params(json, kParams, call);
-    const Json prompt = json["inputs"] ? json["inputs"] : json["input"] ? json["input"] : json["prompt"];
+    const Json prompt = json["inputs"]  ? json["inputs"]
+                        : json["input"] ? json["input"]
+                                        : json["prompt"];
     Message message;
     message.role = "user";
     message.parts.push_back(text_part("text", prompt.is_string() ? prompt.str() : prompt.dump()));
@@ -74,7 +76,8 @@ class HostedTextParser final : public CallParser {
   }
 
  private:
-  static std::optional<std::uint64_t> header_count(const ResponseHead& head, std::string_view name) {
+  static std::optional<std::uint64_t> header_count(const ResponseHead& head,
+                                                   std::string_view name) {
     const auto text = find_header(head.headers, name);
     JsonDocument document;
     return text ? document.parse(*text).count() : std::nullopt;

@@ -71,8 +71,8 @@ bool has(std::string_view text, std::string_view word) {
 bool model_api(const RequestHead& head) {
   const auto host = host_of(head.authority);
   if (host.ends_with(".ai") || host.starts_with("api.cohere.") || has(host, "replicate.") ||
-      has(host, "ollama") || head.authority.ends_with(":11434") || has(host, "openai") || has(host, "anthropic") ||
-      has(host, "inference") || has(host, "llm")) {
+      has(host, "ollama") || head.authority.ends_with(":11434") || has(host, "openai") ||
+      has(host, "anthropic") || has(host, "inference") || has(host, "llm")) {
     return true;
   }
   constexpr std::array<std::string_view, 6> kTellTale = {"x-stainless-lang",    "openai-beta",

@@ -101,7 +101,8 @@ class OllamaParser final : public CallParser {
     return message;
   }
 
-  static void add(CallRecord& call, std::string_view role, const Json& json, std::string_view text) {
+  static void add(CallRecord& call, std::string_view role, const Json& json,
+                  std::string_view text) {
     Message message;
     message.role = std::string(role);
     message.parts.push_back(text_part("text", text));

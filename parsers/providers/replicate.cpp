@@ -4,8 +4,8 @@
 // answer is polled or streamed from another host (GET /v1/streams/{id}).
 // https://replicate.com/docs/reference/http
 //
-//   {"version": "ac73...", "input": {"prompt": "robots"}}   201 {"id", "model", "status": "starting"}
-//   event: output / data: Sure / event: done / data: {}
+//   {"version": "ac73...", "input": {"prompt": "robots"}}   201 {"id", "model", "status":
+//   "starting"} event: output / data: Sure / event: done / data: {}
 //
 // Quirks: with `Prefer: wait` the first answer already has `output`; SSE data is plain text; the
 // stream's request says nothing about model or prompt. Polling is management.
@@ -48,6 +48,12 @@ class ReplicateParser final : public CallParser {
     for (const auto& [name, value] : body.json["input"].members()) {
       if (name == "prompt") {
         message.parts.push_back(text_part("text", value.string().value_or("")));
+      } else if (value.string().value_or("").starts_with("data:")) {
+        Part media = media_from_url(PartKind::kFile, name, *value.string());
+        if (media.media_type.starts_with("image/")) media.kind = PartKind::kImage;
+        if (media.media_type.starts_with("audio/")) media.kind = PartKind::kAudio;
+        if (media.media_type.starts_with("video/")) media.kind = PartKind::kVideo;
+        message.parts.push_back(std::move(media));
       } else {
         add_param(call, name, dump_without_media(value));
       }

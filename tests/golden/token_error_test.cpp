@@ -2,9 +2,8 @@
 //
 // How far estimates are from what providers count: every text call of the corpus that states its
 // usage is estimated as if it did not, with what was learned from the calls before it.
-#include <catch2/catch.hpp>
-
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -31,7 +30,8 @@ std::vector<CallRecord> corpus() {
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(LLMTAP_SHARED "/corpus")) {
     const auto name = entry.path().filename().string();
-    if (name.ends_with(".jsonl.gz") && !name.starts_with("reference")) files.push_back(entry.path());
+    if (name.ends_with(".jsonl.gz") && !name.starts_with("reference"))
+      files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   Calls sink;
@@ -92,8 +92,8 @@ struct Errors {
   }
   void print(const std::string& who, const char* side) {
     if (relative.empty()) return;
-    std::printf("  %-34s %-7s %5zu calls  median %5.1f %%  p90 %6.1f %%  sum %+6.1f %%\n", who.c_str(),
-                side, relative.size(), 100 * quantile(0.5), 100 * quantile(0.9),
+    std::printf("  %-34s %-7s %5zu calls  median %5.1f %%  p90 %6.1f %%  sum %+6.1f %%\n",
+                who.c_str(), side, relative.size(), 100 * quantile(0.5), 100 * quantile(0.9),
                 100 * (got - wanted) / wanted);
   }
 };
@@ -118,7 +118,8 @@ TEST_CASE("token estimate: error on the corpus", "[golden]") {
         for (const auto& message : call.output) {
           for (const auto& part : message.parts) thought |= part.kind == PartKind::kReasoning;
         }
-        if (usage.output_visible && !thought && usage.reasoning.value_or(0) == 0 && guess->output_visible) {
+        if (usage.output_visible && !thought && usage.reasoning.value_or(0) == 0 &&
+            guess->output_visible) {
           output.add(*usage.output(), guess->output().value_or(0));
         }
       }

@@ -56,7 +56,8 @@ class Words {
       end = cased_word(i);
     }
     if (end > i) return end;
-    if (is(i, Letter::kNumber)) return run(i, i + 3, [&](auto at) { return is(at, Letter::kNumber); });
+    if (is(i, Letter::kNumber))
+      return run(i, i + 3, [&](auto at) { return is(at, Letter::kNumber); });
     if (end = marks(i); end > i) return end;
     return spaces(i);
   }

@@ -25,7 +25,7 @@ class UnicodeClasses {
   Letter of(char32_t code) const;
 
  private:
-  std::vector<std::uint8_t> low_;  // below 0x10000
+  std::vector<std::uint8_t> low_;                  // below 0x10000
   std::vector<std::pair<char32_t, Letter>> high_;  // ends (exclusive), ascending
 };
 

@@ -13,11 +13,11 @@ namespace {
 
 // What OpenAI's chat format adds: as its cookbook says, and as the counts in recorded answers show
 // to the token for text, to a few for tools.
-constexpr double kPerMessage = 4;        // <|start|>role<|message|>...<|end|>
-constexpr double kReplyBegin = 3;        // <|start|>assistant<|message|>
-constexpr double kReasoningReply = 2;    // reasoning models begin their reply with one less
-constexpr double kReasoningOutput = 4;   // and end each channel of it
-constexpr double kReasoningTools = 84;   // chat completions of gpt-5 with tools: a preface
+constexpr double kPerMessage = 4;       // <|start|>role<|message|>...<|end|>
+constexpr double kReplyBegin = 3;       // <|start|>assistant<|message|>
+constexpr double kReasoningReply = 2;   // reasoning models begin their reply with one less
+constexpr double kReasoningOutput = 4;  // and end each channel of it
+constexpr double kReasoningTools = 84;  // chat completions of gpt-5 with tools: a preface
 constexpr double kRoughPerMessage = 4;  // of everybody else's formats, before they are known
 
 bool text_operation(Operation operation) {
@@ -41,9 +41,8 @@ double measure_part(const Part& part, const Measure& measure) {
 
 // One call stands for itself; several are wrapped as one call with a list.
 double calls_overhead(const Message& message) {
-  const auto calls = std::count_if(message.parts.begin(), message.parts.end(), [](const Part& p) {
-    return p.kind == PartKind::kToolCall;
-  });
+  const auto calls = std::count_if(message.parts.begin(), message.parts.end(),
+                                   [](const Part& p) { return p.kind == PartKind::kToolCall; });
   return calls == 0 ? 0 : calls == 1 ? 7 : 8 + 10 * static_cast<double>(calls);
 }
 
@@ -194,7 +193,8 @@ void TokenEstimator::learn(const CallRecord& call) {
     learn_side(call, true, input_units(call), *usage.input());
   }
   // Reasoning is counted but, with most, not shown or only summed up.
-  const bool thought = usage.reasoning.value_or(0) > 0 || has_part(call.output, PartKind::kReasoning);
+  const bool thought =
+      usage.reasoning.value_or(0) > 0 || has_part(call.output, PartKind::kReasoning);
   if (usage.output_visible && !thought && !has_media(call.output)) {
     learn_side(call, false, output_units(call), *usage.output());
   }

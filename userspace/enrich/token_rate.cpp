@@ -6,10 +6,10 @@
 namespace llmtap {
 namespace {
 
-constexpr double kFade = 0.95;        // weight of all earlier calls when one more is learned
-constexpr double kSlopePrior = 0.3;   // how many calls "slope 1" is worth
+constexpr double kFade = 0.95;       // weight of all earlier calls when one more is learned
+constexpr double kSlopePrior = 0.3;  // how many calls "slope 1" is worth
 constexpr double kOffsetPrior = 1.0 / (500.0 * 500.0);  // offsets beyond some hundreds need proof
-constexpr double kFewest = 8;         // shorter texts weigh no more than one of so many tokens
+constexpr double kFewest = 8;  // shorter texts weigh no more than one of so many tokens
 
 enum class Run { kNone, kLetters, kDigits, kWide };
 

@@ -90,7 +90,8 @@ std::string one_tool(const ToolDefinition& tool) {
   out += "type " + tool.name;
   out += members.empty() ? " = () => any;\n\n" : " = (_: {\n" + members + "}) => any;\n\n";
   if (const auto* definitions = member(schema, "$defs"); definitions && definitions->is_object()) {
-    for (const auto& [name, one] : definitions->items()) out += name + ": " + type_text(one, 0) + '\n';
+    for (const auto& [name, one] : definitions->items())
+      out += name + ": " + type_text(one, 0) + '\n';
   }
   return out;
 }

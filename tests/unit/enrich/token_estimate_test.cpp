@@ -4,7 +4,6 @@
 #include "userspace/enrich/token_estimate.h"
 
 #include <catch2/catch.hpp>
-
 #include <chrono>
 
 namespace llmtap {
@@ -21,10 +20,14 @@ TEST_CASE("bpe: as many tokens as tiktoken", "[unit]") {
       {"'s 'S I'm we'LL don't", 10, 8},
       {"getName HTTPServer XMLs \303\200\303\211 \303\251a", 9, 10},
       {"  \n\n  x  \r\n y   ", 6, 6},
-      {"\346\227\245\346\234\254\350\252\236\343\201\256\343\203\206\343\202\255\343\202\271\343\203\210 \344\270\255\346\226\207", 10, 7},
+      {"\346\227\245\346\234\254\350\252\236\343\201\256\343\203\206\343\202\255\343\202\271\343"
+       "\203\210 \344\270\255\346\226\207",
+       10, 7},
       {"1234567 12,345.67", 9, 9},
       {"//path/to\n//", 5, 5},
-      {"\360\237\216\211\360\237\216\211 \360\237\221\250\342\200\215\360\237\221\251\342\200\215\360\237\221\247", 18, 12},
+      {"\360\237\216\211\360\237\216\211 "
+       "\360\237\221\250\342\200\215\360\237\221\251\342\200\215\360\237\221\247",
+       18, 12},
       {"\t\tif (x) {\n\t\t}\n", 9, 9},
       {"\312\260A\312\260B \312\260\312\260", 11, 11},
       {"e\314\201cole a\314\201\314\201", 6, 6},
@@ -54,9 +57,13 @@ TEST_CASE("bpe: hostile texts end soon and give no more tokens than bytes", "[un
   }
   std::string marks;
   for (int i = 0; i < 50000; ++i) marks += i % 2 == 0 ? "\xCA\xB0" : "A";
-  const std::string texts[] = {std::string(1 << 20, 'a'), std::string(1 << 20, ' '),
-                               std::string(1 << 20, '\n'), std::string(1 << 20, '\xff'),
-                               std::string(1 << 20, 'A'),  noise, marks};
+  const std::string texts[] = {std::string(1 << 20, 'a'),
+                               std::string(1 << 20, ' '),
+                               std::string(1 << 20, '\n'),
+                               std::string(1 << 20, '\xff'),
+                               std::string(1 << 20, 'A'),
+                               noise,
+                               marks};
   for (const auto& text : texts) {
     const auto begin = std::chrono::steady_clock::now();
     const auto tokens = words.count(text);

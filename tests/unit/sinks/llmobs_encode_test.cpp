@@ -46,6 +46,65 @@ bool has_tag(const Value& event, const std::string& tag) {
   return std::find(tags.begin(), tags.end(), tag) != tags.end();
 }
 
+Part piece(PartKind kind, std::string wire_type, std::string text) {
+  Part part;
+  part.kind = kind;
+  part.wire_type = std::move(wire_type);
+  part.text = std::move(text);
+  return part;
+}
+
+TEST_CASE("llmobs: Mistral's lists become one message a piece", "[unit]") {
+  CallRecord call = chat();
+  call.provider = "mistral";
+  call.host = "api.mistral.ai";
+  Part tool = piece(PartKind::kToolCall, "function", "");
+  tool.tool_name = "f";
+  tool.tool_id = "t1";
+  Message result = {"tool", {piece(PartKind::kToolResult, "tool", "1")}, {}, {}};
+  call.input = {
+      {"user",
+       {piece(PartKind::kText, "text", "a"), piece(PartKind::kImage, "image_url", "")},
+       {},
+       {}},
+      {"assistant",
+       {piece(PartKind::kReasoning, "thinking", "t"), piece(PartKind::kText, "text", "b")},
+       {},
+       {}},
+      {"assistant", {piece(PartKind::kText, "", ""), tool}, {}, {}},
+      {"assistant", {tool}, {}, {}},
+      result,
+      {"user", {}, {}, {}}};
+  call.output = {{"assistant",
+                  {piece(PartKind::kReasoning, "thinking", "x"),
+                   piece(PartKind::kText, "text", "y"), piece(PartKind::kText, "text", "z")},
+                  {},
+                  {}}};
+  call.params = {{"top_p", "1"}, {"stop", "null"}, {"stream", "true"}};
+  const Value event = encode_event(call, {});
+  const Value calls = Value::array(
+      {{{"name", "f"}, {"arguments", Value::object()}, {"tool_id", "t1"}, {"type", "function"}}});
+  CHECK(event["name"] == "mistralai.request");
+  CHECK(event["meta"]["model_provider"] == "mistral");
+  CHECK(event["meta"]["metadata"] == Value({{"top_p", 1}}));
+  CHECK(event["meta"]["input"]["messages"] ==
+        Value::array({message("user", "a"),
+                      message("user", ""),
+                      message("reasoning", "t"),
+                      message("assistant", "b"),
+                      {{"role", "assistant"}, {"content", ""}, {"tool_calls", calls}},
+                      {{"role", "assistant"}, {"content", ""}, {"tool_calls", calls}},
+                      message("tool", "1"),
+                      message("user", "")}));
+  CHECK(event["meta"]["output"]["messages"] ==
+        Value::array({message("reasoning", "x"), message("assistant", "yz")}));
+  CHECK(event["metrics"]["cache_read_input_tokens"] == 2);
+  call.usage.cache_read = 0;
+  CHECK(!encode_event(call, {})["metrics"].contains("cache_read_input_tokens"));
+  call.vendor.push_back({"num_cached_tokens", "0"});
+  CHECK(encode_event(call, {})["metrics"]["cache_read_input_tokens"] == 0);
+}
+
 TEST_CASE("llmobs: the event of a plain call", "[unit]") {
   CallRecord call = chat();
   call.process.environment = {{"DD_SERVICE", "shop"}, {"DD_ENV", "prod"}, {"DD_TAGS", "team:a"}};

@@ -112,8 +112,11 @@ Value metrics(const CallRecord& call) {
 
 }  // namespace
 
-const Shape kMistralShape = {"mistralai", request_name, model,    provider,
-                             input,       output,       metadata, tool_definitions,
-                             metrics,     "mistralai.models.sdkerror.SDKError", "assistant"};
+const Shape kMistralShape = {"mistralai", request_name,
+                             model,       provider,
+                             input,       output,
+                             metadata,    tool_definitions,
+                             metrics,     "mistralai.models.sdkerror.SDKError",
+                             "assistant"};
 
 }  // namespace llmtap::llmobs
