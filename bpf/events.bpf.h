@@ -313,6 +313,24 @@ static __always_inline void moved(struct task_struct *task, const struct moved_b
 	bpf_loop((copy + TLS_PIECE_BYTES - 1) / TLS_PIECE_BYTES, emit_piece, &cut, 0);
 }
 
+/* A read returned 0: the peer has ended its side. Shown as a read of no bytes at the stream's end. */
+static __always_inline void peer_ended(struct task_struct *task, const struct moved_bytes *m)
+{
+	struct conn_state *conn = conn_find(task, m->conn);
+	struct tls_event head = {.kind = TLS_EVENT_DATA, .conn = m->conn, .direction = TLS_READ};
+
+	if (!conn || conn->verdict == TLS_VERDICT_IGNORE)
+		return;
+	head.generation = conn->generation;
+	head.offset = conn->offset[TLS_READ];
+	head.begin_ns = m->begin_ns;
+	head.end_ns = bpf_ktime_get_ns();
+	head.tgid = task->tgid;
+	head.tid = task->pid;
+	head.library = TLS_COOKIE_LIBRARY(m->cookie);
+	emit(&head, 0);
+}
+
 /* The TLS object goes away: its address may be reused by the next connection. */
 static __always_inline void conn_close(struct task_struct *task, __u64 conn)
 {

@@ -95,7 +95,7 @@ static __always_inline void leave(struct pt_regs *ctx, struct task_struct *task)
 	struct moved_bytes m = {};
 	struct tls_site_count *site;
 	bool plausible;
-	__u64 done;
+	__u64 done, wanted;
 
 	if (!frame) {
 		drop(TLS_DROP_UNMATCHED_RETURN, 0);
@@ -111,7 +111,8 @@ static __always_inline void leave(struct pt_regs *ctx, struct task_struct *task)
 	m.begin_ns = frame->begin_ns;
 	m.cookie = frame->cookie;
 	m.len = done;
-	plausible = done <= frame->len && done <= 0xffffffff;
+	wanted = frame->len;
+	plausible = done <= wanted && done <= 0xffffffff;
 	frame_pop(frame);
 	if (!plausible) {
 		drop(TLS_DROP_WRONG_SITE, 0);
@@ -120,6 +121,9 @@ static __always_inline void leave(struct pt_regs *ctx, struct task_struct *task)
 			site->refused++;
 	} else if (done > 0) {
 		moved(task, &m);
+	} else if (wanted > 0 && TLS_COOKIE_DIRECTION(m.cookie) == TLS_READ &&
+		   (__s32)PT_REGS_RC(ctx) == 0) {
+		peer_ended(task, &m);
 	}
 }
 

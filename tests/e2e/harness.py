@@ -108,6 +108,8 @@ class World:
             self.inside(*command, parallel), env=self.environment(**(env or {})), text=True,
             input="".join(json.dumps(job) + "\n" for job in jobs), stdout=subprocess.PIPE,
             timeout=300)
+        if done.returncode < 0 or done.returncode > 128:
+            raise AssertionError(f"a client was killed by a signal: {done.returncode}")
         results = [json.loads(line) for line in done.stdout.splitlines()]
         return {result["nonce"]: result for result in results}
 

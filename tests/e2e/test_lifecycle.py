@@ -93,7 +93,7 @@ class Lifecycle(unittest.TestCase):
     def test_cut_and_cancelled_streams(self):
         daemon = self.daemon()
         cut = job("openai_stream", x_cut_after=4)
-        self.world.client(CLIENTS["node-https"], [cut], 1)
+        self.world.client(CLIENTS["python-http.client"], [cut], 1)
         events = daemon.wait(1, 5)
         self.assertEqual(nonces(events), {cut["nonce"]})
         cancelled = job("anthropic_stream", x_delay_ms=200)
@@ -131,11 +131,11 @@ class Lifecycle(unittest.TestCase):
         process = self.world.spawn(*server, stdout=log, stderr=log)
         call = job("openai_json")
         call["port"] = port
-        done = {}
         deadline = time.time() + 20
-        while call["nonce"] not in done and time.time() < deadline:
-            done = self.world.client(CLIENTS["python-asyncio"], [call], 1)
-            time.sleep(0.2)
+        while "ready" not in (self.world.dir / "server.log").read_text():
+            self.assertLess(time.time(), deadline, "the server under `llmtap run --` is not up")
+            time.sleep(0.1)
+        self.assertIn(call["nonce"], self.world.client(CLIENTS["python-asyncio"], [call], 1))
         time.sleep(1.5)
         process.send_signal(signal.SIGTERM)
         process.wait(20)
