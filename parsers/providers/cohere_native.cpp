@@ -63,16 +63,19 @@ bool posts(const RequestHead& head) { return head.method == "POST" || head.metho
 
 Match matches(const RequestHead& head) {
   if (!posts(head)) return Match::kNo;
-  if (path_ends(head.path, "/rerank")) return Match::kYes;
-  if (path_ends(head.path, "/v1/embed") || path_ends(head.path, "/v2/embed") ||
-      path_ends(head.path, "/v1/generate")) {
+  if (path_ends(head.path, "/rerank") || path_ends(head.path, "/v1/embed") ||
+      path_ends(head.path, "/v2/embed") || path_ends(head.path, "/v1/generate")) {
     return Match::kIfBody;
   }
   return Match::kNo;
 }
 
 bool confirms(const RequestHead& head, const Json& body) {
-  if (matches(head) == Match::kNo || !body["model"].is_string()) return false;
+  if (matches(head) == Match::kNo) return false;
+  if (path_ends(head.path, "/rerank")) {
+    return body["query"].is_string() && body["documents"].is_array();
+  }
+  if (!body["model"].is_string()) return false;
   return body["texts"].is_array() || body["inputs"].is_array() || body["images"].is_array() ||
          body["prompt"].is_string();
 }

@@ -21,8 +21,9 @@ constexpr std::string_view kParams[] = {"cache_prompt", "n_predict",   "paramete
 
 Match matches(const RequestHead& head) {
   if (head.method != "POST" && !head.method.empty()) return Match::kNo;
-  if (path_ends(head.path, "/generation/text") || path_ends(head.path, "/generation/text_stream")) {
-    return Match::kYes;
+  for (const auto path : {"/generation/text", "/generation/text_stream", "/text/generation",
+                          "/text/generation_stream"}) {
+    if (path_ends(head.path, path)) return Match::kYes;
   }
   for (const auto path : {"/generate", "/generate_stream", "/completion"}) {
     if (path_ends(head.path, path)) return Match::kIfBody;

@@ -42,10 +42,6 @@ constexpr Resource kResources[] = {
     {"trainings", "", false},
     {"tokenize", "", false},  // Cohere, vLLM
     {"detokenize", "", false},
-    {"tags", "", false},  // Ollama
-    {"show", "", false},
-    {"ps", "", false},
-    {"pull", "", false},
     {"models", "", false},
     {"files", "", false},
     {"uploads", "", false},
@@ -68,11 +64,16 @@ bool has(std::string_view text, std::string_view word) {
   return text.find(word) != std::string_view::npos;
 }
 
+// Ollama: /api/tags, /api/show, /api/pull, ... Its calls are taken before this dialect is asked.
+bool ollama_api(const RequestHead& head) {
+  const bool host = head.authority.ends_with(":11434") || has(host_of(head.authority), "ollama");
+  return host && head.path.starts_with("/api/");
+}
+
 bool model_api(const RequestHead& head) {
   const auto host = host_of(head.authority);
   if (host.ends_with(".ai") || host.starts_with("api.cohere.") || has(host, "replicate.") ||
-      has(host, "ollama") || head.authority.ends_with(":11434") || has(host, "openai") ||
-      has(host, "anthropic") || has(host, "inference") || has(host, "llm")) {
+      has(host, "openai") || has(host, "anthropic") || has(host, "inference") || has(host, "llm")) {
     return true;
   }
   constexpr std::array<std::string_view, 6> kTellTale = {"x-stainless-lang",    "openai-beta",
@@ -87,11 +88,10 @@ bool model_api(const RequestHead& head) {
 const Resource* resource_of(const RequestHead& head, std::size_t& at) {
   const auto segments = path_segments(head.path);
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    const bool versioned = i == 0 || is_version(segments[i - 1]);
-    if (!versioned && segments[i - 1] != "api") continue;
+    if (i > 0 && !is_version(segments[i - 1])) continue;
     const auto second = i + 1 < segments.size() ? segments[i + 1] : std::string_view{};
     for (const auto& resource : kResources) {
-      if (segments[i] != resource.first || (!versioned && resource.own_word)) continue;
+      if (segments[i] != resource.first) continue;
       if (!resource.second.empty() && second != resource.second) continue;
       at = i;
       return &resource;
@@ -102,6 +102,7 @@ const Resource* resource_of(const RequestHead& head, std::size_t& at) {
 
 Match matches(const RequestHead& head) {
   if (path_ends(head.path, "/available-models")) return model_api(head) ? Match::kYes : Match::kNo;
+  if (ollama_api(head)) return Match::kYes;
   std::size_t at = 0;
   const Resource* resource = resource_of(head, at);
   if (resource == nullptr) return Match::kNo;
@@ -113,8 +114,9 @@ Match matches(const RequestHead& head) {
 std::string endpoint_name(const RequestHead& head) {
   std::size_t at = 0;
   const Resource* resource = resource_of(head, at);
-  if (resource == nullptr) return "models.list";
   const auto segments = path_segments(head.path);
+  if (ollama_api(head) && segments.size() > 1) return "ollama." + std::string(segments[1]);
+  if (resource == nullptr) return "models.list";
   std::string name(resource->first);
   if (!resource->second.empty()) name += '.' + std::string(resource->second);
   bool id = false;

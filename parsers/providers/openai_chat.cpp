@@ -71,6 +71,9 @@ constexpr std::string_view kParams[] = {"audio",
 Match matches(const RequestHead& head) {
   if (head.method != "POST" && !head.method.empty()) return Match::kNo;
   if (path_ends(head.path, "/chat/completions")) return Match::kYes;
+  if (path_ends(head.path, "/v1/text/chat") || path_ends(head.path, "/v1/text/chat_stream")) {
+    return Match::kYes;  // watsonx
+  }
   return path_ends(head.path, "/v1/chat") ? Match::kIfBody : Match::kNo;  // Writer
 }
 

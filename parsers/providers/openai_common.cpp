@@ -335,6 +335,7 @@ std::optional<std::string> requested_model(const RequestHead& head, const Json& 
   if (const auto model = body["model"].string(); model && !model->empty()) {
     return std::string(*model);
   }
+  if (const auto model = body["model_id"].string()) return std::string(*model);  // watsonx
   const auto segments = path_segments(head.path);
   for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
     if (segments[i] == "deployments" || segments[i] == "engines") {
