@@ -46,25 +46,26 @@ bool asks_for_socket(const RequestHead& head) {
 }  // namespace
 
 void CallFold::State::request(RequestHead&& head, Direction direction, Stamp stamp) {
-  head_ = std::move(head);
+  head_ = std::make_unique<RequestHead>(std::move(head));
   direction_ = direction;
   call_.conn = conn_;
   call_.observed =
       direction == Direction::kWrite ? ObservedEnd::kClient : ObservedEnd::kServer;
-  split_authority(head_.authority, call_);
-  call_.method = head_.method;
-  call_.path = mask_query(head_.path);
-  call_.protocol = head_.protocol;
-  call_.partial = head_.partial;
+  split_authority(head_->authority, call_);
+  call_.method = head_->method;
+  call_.path = mask_query(head_->path);
+  call_.protocol = head_->protocol;
+  call_.partial = head_->partial;
   call_.timing.request_start = arrival(Side::kRequest, stamp);
   last_seen_ = stamp.end_ns;
-  socket_ = asks_for_socket(head_);
-  request_ = std::make_unique<RequestCollector>(head_, context_.limits, &State::request_loss, this);
+  socket_ = asks_for_socket(*head_);
+  request_ =
+      std::make_unique<RequestCollector>(*head_, context_.limits, &State::request_loss, this);
   bool undecided = false;
-  if (find_provider(head_, Json{}, &undecided) != nullptr) {
+  if (find_provider(*head_, Json{}, &undecided) != nullptr) {
     set_verdict(ConnVerdict::kLlm);
   } else if (!undecided && !socket_) {
-    if (head_.method == "POST" || head_.method == "PUT" || head_.method.empty()) {
+    if (head_->method == "POST" || head_->method == "PUT" || head_->method.empty()) {
       request_->only_objects();
     } else {
       request_->discard();
@@ -122,8 +123,8 @@ void CallFold::State::decide(TimeNs ts_ns, bool complete) {
     request_->finish(ts_ns, complete);
     const RequestBody body = request_->body(context_.json);
     // A late attach on HTTP/2 may not see the method; what has a body was posted.
-    if (head_.method.empty() && body.json.is_object()) head_.method = "POST";
-    const Provider* provider = find_provider(head_, body.json, nullptr);
+    if (head_->method.empty() && body.json.is_object()) head_->method = "POST";
+    const Provider* provider = find_provider(*head_, body.json, nullptr);
     const bool large = request_->size() > kKeepScratch;
     if (!adopt(provider, body)) give_up();
     request_.reset();
@@ -136,16 +137,17 @@ bool CallFold::State::adopt(const Provider* provider, const RequestBody& body) {
   if (provider == nullptr) return false;
   call_.dialect = provider->dialect;
   call_.provider = context_.names.label(call_.host, call_.port);
-  call_.sdk = read_sdk(head_.headers);
-  call_.trace = read_trace(head_.headers);
-  call_.request_headers = kept_headers(head_.headers);
+  call_.sdk = read_sdk(head_->headers);
+  call_.trace = read_trace(head_->headers);
+  call_.request_headers = kept_headers(head_->headers);
   if (socket_) blank_ = std::make_unique<CallRecord>(call_);
   parser_ = provider->make();
-  parser_->request(head_, body, call_);
+  parser_->request(*head_, body, call_);
   bool cut = false;
   input_bytes_ = trim_text(call_.input, context_.limits.record_text, cut);
   if (cut) loss(LossReason::kContentLimit, 0);
-  head_.headers = {};
+  head_ = nullptr;
+  call_.params.shrink_to_fit();
   header_bytes_ = size_of(call_.request_headers);
   set_verdict(ConnVerdict::kLlm);
   if (!socket_ && generates(call_.operation)) context_.sink.progress(call_);
@@ -156,7 +158,7 @@ void CallFold::State::give_up() {
   if (socket_) return;  // its messages may say more
   decoder_.reset();
   coding_ = ContentCoding{};
-  head_.headers = {};
+  head_->headers = Headers{};  // not {}: that would keep the capacity
   set_verdict(ConnVerdict::kWatch);
 }
 
@@ -189,9 +191,9 @@ void CallFold::State::end(End end, Stamp stamp) {
   if (!decided_) decide(stamp.end_ns, false);
   if (!parser_) {
     if (verdict_ == ConnVerdict::kUnknown) set_verdict(ConnVerdict::kWatch);
-    head_.headers = {};
-    head_.path = call_.path;  // masked
-    context_.sink.not_llm(conn_, head_);
+    head_->headers = Headers{};
+    head_->path = call_.path;  // masked
+    context_.sink.not_llm(conn_, *head_);
   } else if (in_session_) {
     end_session(end);
   } else {

@@ -79,7 +79,7 @@ struct CallFold::State final : private BodySink {
 
   FoldContext& context_;
   ConnId conn_;
-  RequestHead head_;
+  std::unique_ptr<RequestHead> head_;  // until a provider takes it
   Direction direction_ = Direction::kWrite;
   std::unique_ptr<RequestCollector> request_;  // until decided
   bool decided_ = false;

@@ -10,9 +10,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "parsers/assembly/assembler.h"
@@ -104,7 +104,7 @@ class Connection final : private ExchangeSink {
   std::unique_ptr<Unknown> unknown_;  // until the protocol is known
   std::unique_ptr<std::vector<Deferred>> deferred_;
   std::size_t deferred_bytes_ = 0;
-  std::unordered_map<StreamId, std::unique_ptr<Exchange>> open_;
+  std::map<StreamId, std::unique_ptr<Exchange>> open_;  // nearly always one: small
   std::size_t exchange_bytes_ = 0;  // what the folds hold
   std::optional<Direction> requests_;
   ConnVerdict verdict_ = ConnVerdict::kUnknown;

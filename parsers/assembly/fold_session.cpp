@@ -44,7 +44,7 @@ void CallFold::State::message(Side side, std::string_view payload, Stamp stamp) 
 void CallFold::State::open_session(std::string_view payload) {
   ++tries_;
   if (!may_be_json(payload)) return;
-  const Provider* provider = find_provider(head_, context_.json.parse(payload), nullptr);
+  const Provider* provider = find_provider(*head_, context_.json.parse(payload), nullptr);
   if (provider != nullptr) adopt(provider, RequestBody{});
 }
 

@@ -122,8 +122,14 @@ void add_streams() {
   for (const auto& [transport_name, transport] : transports) {
     for (const auto& [dialect_name, dialect] : dialects) {
       for (const auto& [chunk_name, bytes] : chunks) {
+        Streams streams;
+        streams.transport = transport;
+        streams.dialect = dialect;
+        streams.calls = kCalls;
+        streams.events = kEvents;
+        streams.chunk_bytes = bytes;
         add(std::string("sse/") + transport_name + "/" + dialect_name + "/" + chunk_name,
-            [=, t = transport, d = dialect, b = bytes] { return sse(t, d, kCalls, kEvents, b); });
+            [streams] { return sse(streams); });
       }
     }
   }

@@ -15,7 +15,8 @@ constexpr std::size_t kHttp2Frame = 16384;
 
 class Writer {
  public:
-  Writer(Recording& out, std::size_t chunk_bytes) : out_(out), chunk_bytes_(chunk_bytes) {}
+  Writer(Recording& out, std::size_t chunk_bytes, ConnId conn = {100, 0x7f0012345678, 1})
+      : out_(out), chunk_bytes_(chunk_bytes), conn_(conn) {}
 
   // Each piece is a chunk of its own, unless chunks have a size.
   void write(Direction direction, const std::vector<std::string>& pieces) {
@@ -47,7 +48,7 @@ class Writer {
   }
   void chunk(Direction direction, std::string_view bytes) {
     Chunk chunk;
-    chunk.conn = {100, 0x7f0012345678, 1};
+    chunk.conn = conn_;
     chunk.direction = direction;
     chunk.offset = std::exchange(offset_[static_cast<std::size_t>(direction)],
                                  offset_[static_cast<std::size_t>(direction)] + bytes.size());
@@ -60,6 +61,7 @@ class Writer {
 
   Recording& out_;
   std::size_t chunk_bytes_;
+  ConnId conn_;
   std::uint64_t offset_[2] = {0, 0};
   TimeNs now_ = 1'700'000'000'000'000'000;
 };
@@ -311,23 +313,49 @@ std::vector<std::string> stream_wire(Transport transport, std::uint32_t stream,
 
 }  // namespace
 
-Recording sse(Transport transport, Dialect dialect, std::size_t calls, std::size_t events,
-              std::size_t chunk_bytes) {
+Recording sse(const Streams& plan) {
+  Recording out;
+  Writer writer(out, plan.chunk_bytes, plan.conn);
+  auto answer = plan.dialect == Dialect::kAnthropic ? anthropic_events(plan.events)
+                                                    : openai_events(plan.events);
+  if (plan.open) answer.resize(answer.size() - 3);
+  const std::string body = request_body(plan.dialect, true, 600);
+  for (std::size_t done = 0; done < plan.calls; done += plan.at_once) {
+    std::vector<std::vector<std::string>> answers;
+    for (std::size_t i = done; i < std::min(plan.calls, done + plan.at_once); ++i) {
+      const auto stream = static_cast<std::uint32_t>(2 * i + 1);
+      writer.json(body);
+      writer.write(Direction::kWrite, request_wire(plan.transport, plan.dialect, stream, body));
+      for (const auto& event : answer) {
+        if (event.json != "[DONE]") writer.json(event.json);
+      }
+      answers.push_back(stream_wire(plan.transport, stream, answer));
+      if (plan.open) answers.back().pop_back();
+    }
+    std::vector<std::string> pieces;
+    for (std::size_t turn = 0, left = 1; left > 0; ++turn) {
+      left = 0;
+      for (auto& each : answers) {
+        if (turn >= each.size()) continue;
+        pieces.push_back(std::move(each[turn]));
+        ++left;
+      }
+    }
+    writer.write(Direction::kRead, pieces);
+  }
+  out.calls = plan.calls;
+  return out;
+}
+
+Recording long_event(Transport transport, std::size_t bytes, std::size_t chunk_bytes) {
   Recording out;
   Writer writer(out, chunk_bytes);
-  const auto answer =
-      dialect == Dialect::kAnthropic ? anthropic_events(events) : openai_events(events);
-  std::uint32_t stream = 1;
-  for (std::size_t i = 0; i < calls; ++i, stream += 2) {
-    const std::string body = request_body(dialect, true, 600);
-    writer.json(body);
-    writer.write(Direction::kWrite, request_wire(transport, dialect, stream, body));
-    for (const auto& event : answer) {
-      if (event.json != "[DONE]") writer.json(event.json);
-    }
-    writer.write(Direction::kRead, stream_wire(transport, stream, answer));
-  }
-  out.calls = calls;
+  const std::string body = request_body(Dialect::kOpenAi, true, 600);
+  writer.write(Direction::kWrite, request_wire(transport, Dialect::kOpenAi, 1, body));
+  std::vector<Event> events = openai_events(1);
+  events[1].json = R"({"choices":[{"index":0,"delta":{"content":")" + words(bytes, 0) + R"("}}]})";
+  writer.write(Direction::kRead, stream_wire(transport, 1, events));
+  out.calls = 1;
   return out;
 }
 

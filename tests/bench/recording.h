@@ -26,10 +26,20 @@ struct Recording {
   std::size_t calls = 0;
 };
 
-// `calls` streamed answers of `events` events (100 to 300 bytes each), one after the other. A chunk
-// carries `chunk_bytes` of the wire, or one event if that is 0.
-Recording sse(Transport transport, Dialect dialect, std::size_t calls, std::size_t events,
-              std::size_t chunk_bytes);
+struct Streams {
+  Transport transport = Transport::kHttp1;
+  Dialect dialect = Dialect::kOpenAi;
+  std::size_t calls = 1;
+  std::size_t events = 2000;    // per answer; 100 to 300 bytes each
+  std::size_t chunk_bytes = 0;  // of the wire; 0: a chunk carries one event
+  std::size_t at_once = 1;      // HTTP/2: answers that take turns, event by event
+  bool open = false;            // stops behind the last event: nothing ends
+  ConnId conn = {100, 0x7f0012345678, 1};
+};
+Recording sse(const Streams& streams);
+
+// One streamed answer with one event of `bytes`.
+Recording long_event(Transport transport, std::size_t bytes, std::size_t chunk_bytes);
 
 // `calls` requests and answers with sized JSON bodies. The larger of the two has `body_bytes`.
 enum class Large { kRequest, kResponse };
