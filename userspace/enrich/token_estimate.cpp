@@ -20,6 +20,8 @@ constexpr double kReasoningOutput = 4;  // and end each channel of it
 constexpr double kReasoningTools = 84;  // chat completions of gpt-5 with tools: a preface
 constexpr double kRoughPerMessage = 4;  // of everybody else's formats, before they are known
 
+constexpr double kMaxCounted = 512 << 10;  // bytes
+
 bool text_operation(Operation operation) {
   return operation == Operation::kChat || operation == Operation::kTextCompletion ||
          operation == Operation::kEmbeddings;
@@ -39,6 +41,24 @@ double measure_part(const Part& part, const Measure& measure) {
   }
 }
 
+// Counts up to kMaxCounted bytes of a call; what is beyond has the rate of what was counted. Calls
+// are estimated on the thread that also empties the kernel's ring.
+class Counter {
+ public:
+  explicit Counter(const Vocabulary& words) : words_(words) {}
+  double operator()(std::string_view text) {
+    if (bytes_ > kMaxCounted) return static_cast<double>(text.size()) * tokens_ / bytes_;
+    const auto tokens = static_cast<double>(words_.count(text));
+    bytes_ += static_cast<double>(text.size());
+    tokens_ += tokens;
+    return tokens;
+  }
+
+ private:
+  const Vocabulary& words_;
+  double bytes_ = 0, tokens_ = 0;
+};
+
 // One call stands for itself; several are wrapped as one call with a list.
 double calls_overhead(const Message& message) {
   const auto calls = std::count_if(message.parts.begin(), message.parts.end(),
@@ -54,9 +74,7 @@ bool reasons(std::string_view model) {
 }
 
 double input_tokens(const CallRecord& call, const Vocabulary& words, bool reasoning) {
-  const Measure tokens = [&](std::string_view text) {
-    return static_cast<double>(words.count(text));
-  };
+  const Measure tokens = Counter(words);
   double sum = 0;
   for (const auto& document : call.documents) sum += tokens(document);
   const bool chat = call.operation == Operation::kChat;
@@ -71,9 +89,7 @@ double input_tokens(const CallRecord& call, const Vocabulary& words, bool reason
 }
 
 double output_tokens(const CallRecord& call, const Vocabulary& words, bool reasoning) {
-  const Measure tokens = [&](std::string_view text) {
-    return static_cast<double>(words.count(text));
-  };
+  const Measure tokens = Counter(words);
   double sum = 0;
   for (const auto& message : call.output) {
     sum += calls_overhead(message);

@@ -141,6 +141,19 @@ TEST_CASE("token estimate: marked, and never over the wire's numbers", "[unit]")
   CHECK(image.usage.empty());
 }
 
+TEST_CASE("token estimate: a huge call costs no more than a large one", "[unit]") {
+  TokenEstimator estimator;
+  auto call = chat("openai", "gpt-4o");
+  Part part;
+  for (int i = 0; i < 4096; ++i) part.text += "The quick brown fox. ";  // 5 tokens
+  call.input.assign(200, {"user", {part}, {}, {}});                      // 17 MB
+  const auto begin = std::chrono::steady_clock::now();
+  estimator.apply(call);
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
+  const auto expected = 200.0 * 4096 * 5;
+  CHECK(static_cast<double>(*call.usage.input()) == Approx(expected).epsilon(0.1));
+}
+
 TEST_CASE("token estimate: other vendors are learned from", "[unit]") {
   TokenEstimator estimator;
   auto before = chat("anthropic", "claude-x");
