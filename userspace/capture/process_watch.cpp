@@ -54,6 +54,11 @@ std::string root_name(pid_t pid, const std::string& root) {
   return space + " " + std::to_string(status.st_dev) + " " + std::to_string(status.st_ino);
 }
 
+// Of an open file, without links.
+std::string own_name(const Fd& file) {
+  return process_link(getpid(), ("fd/" + std::to_string(file.get())).c_str());
+}
+
 }  // namespace
 
 struct ProcessWatch::State {
@@ -144,7 +149,7 @@ void ProcessWatch::State::start_guard() {
   constexpr std::size_t kMostAsked = 1024;
   ExecGuard::Hooks hooks;
   hooks.look = [this](Fd file) {
-    const std::string path = process_link(getpid(), ("fd/" + std::to_string(file.get())).c_str());
+    const std::string path = own_name(file);
     asked.push_back(files.examine(std::move(file), path));
     if (asked.size() > kMostAsked) {
       asked.pop_front();
@@ -202,7 +207,8 @@ void ProcessWatch::State::look_around() {
   const char* const path = std::getenv("PATH");
   if (!looked_around && options.at_start) {
     roots.insert(root_name(getpid(), "/"));
-    visit_usual_places("/", path == nullptr ? "" : path, [&](Fd file, const std::string& name) {
+    visit_usual_places("/", path == nullptr ? "" : path, [&](Fd file, const std::string&) {
+      const std::string name = own_name(file);
       if (const auto id = files.examine(std::move(file), name)) files.retain(*id);  // for good
     });
   }
@@ -364,7 +370,8 @@ std::vector<ProcessTls> ProcessWatch::processes() const {
 
 void ProcessWatch::prepare(const std::string& program) {
   const char* const path = std::getenv("PATH");
-  visit_program(program, path == nullptr ? "" : path, [this](Fd file, const std::string& name) {
+  visit_program(program, path == nullptr ? "" : path, [this](Fd file, const std::string&) {
+    const std::string name = own_name(file);
     if (const auto id = state_->files.examine(std::move(file), name)) state_->files.retain(*id);
   });
 }
