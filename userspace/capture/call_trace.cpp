@@ -14,9 +14,9 @@ constexpr int kMostJumps = 4;           // tail jumps and followed calls on one 
 // A jump farther than this leaves the function.
 constexpr std::uint64_t kFunctionSpan = 0x400;
 
-constexpr std::array<ZydisRegister, 6> kArgumentRegisters = {
-    ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDX,
-    ZYDIS_REGISTER_RCX, ZYDIS_REGISTER_R8,  ZYDIS_REGISTER_R9};
+constexpr std::array<ZydisRegister, 6> kArgumentRegisters = {ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_RSI,
+                                                             ZYDIS_REGISTER_RDX, ZYDIS_REGISTER_RCX,
+                                                             ZYDIS_REGISTER_R8,  ZYDIS_REGISTER_R9};
 constexpr std::size_t kRegisters = 16;  // rax ... r15
 using Registers = std::array<TracedValue, kRegisters>;
 
@@ -50,9 +50,8 @@ TracedValue result_of(const Instruction& i, const Registers& registers) {
         return {Kind::kIntArgument, source().value};
       return {};
     case ZYDIS_MNEMONIC_LEA:
-      if (const auto base = number(from.mem.base);
-          base && from.mem.index == ZYDIS_REGISTER_NONE &&
-          registers[*base].kind == Kind::kStackAddress)
+      if (const auto base = number(from.mem.base); base && from.mem.index == ZYDIS_REGISTER_NONE &&
+                                                   registers[*base].kind == Kind::kStackAddress)
         return {Kind::kStackAddress, 0};
       return {};
     case ZYDIS_MNEMONIC_XOR:
@@ -97,7 +96,8 @@ class Tracer {
  private:
   void path(std::uint64_t function, std::uint64_t at, Registers registers, int depth, int jumps);
   // Records the call; where to go on inside of it, if at all.
-  std::optional<std::uint64_t> enter(std::uint64_t target, bool is_tail, const Registers& registers);
+  std::optional<std::uint64_t> enter(std::uint64_t target, bool is_tail,
+                                     const Registers& registers);
   std::uint64_t behind_plt(std::uint64_t target) const;
 
   const ElfFile& elf_;

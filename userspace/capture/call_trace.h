@@ -17,10 +17,10 @@ namespace llmtap {
 struct TracedValue {
   enum class Kind : std::uint8_t {
     kUnknown,
-    kArgument,       // argument number `value` of the traced function, unchanged
-    kIntArgument,    // the low 32 bits of it, extended
-    kConstant,       // `value`
-    kStackAddress,   // the address of a local variable
+    kArgument,      // argument number `value` of the traced function, unchanged
+    kIntArgument,   // the low 32 bits of it, extended
+    kConstant,      // `value`
+    kStackAddress,  // the address of a local variable
   };
   Kind kind = Kind::kUnknown;
   std::uint64_t value = 0;
@@ -34,8 +34,8 @@ struct TracedValue {
 };
 
 struct TracedCall {
-  std::uint64_t target = 0;  // PLT stubs of symbols defined here are resolved
-  bool is_tail = false;      // jumped to, as the last act
+  std::uint64_t target = 0;              // PLT stubs of symbols defined here are resolved
+  bool is_tail = false;                  // jumped to, as the last act
   std::array<TracedValue, 6> arguments;  // rdi, rsi, rdx, rcx, r8, r9
 
   bool operator==(const TracedCall&) const = default;

@@ -41,7 +41,8 @@ std::vector<Range> data_ranges(const ElfFile& elf) {
   const ElfSection* const bun = elf.section(".bun");
   for (const auto& s : elf.segments()) {
     if (s.executable) continue;
-    const bool has_bun = bun != nullptr && bun->offset >= s.offset && bun->offset < s.offset + s.size;
+    const bool has_bun =
+        bun != nullptr && bun->offset >= s.offset && bun->offset < s.offset + s.size;
     ranges.push_back({s.offset, has_bun ? bun->offset - s.offset : s.size});
     if (has_bun && bun->size < s.offset + s.size - bun->offset) {
       const std::uint64_t behind = bun->offset + bun->size;
@@ -130,22 +131,23 @@ std::vector<std::uint64_t> find_strings(const ElfFile& elf, std::string_view tai
   std::vector<std::uint64_t> found;
   const std::string needle = std::string(tail) + '\0';
   for (const auto& range : string_ranges(elf)) {
-    for_each_window(elf, range.offset, range.size, kMostString, [&](Bytes window, std::uint64_t at) {
-      const std::uint8_t* from = window.data();
-      const std::uint8_t* const end = from + window.size();
-      while (const void* const hit = memmem(from, static_cast<std::size_t>(end - from),
-                                            needle.data(), needle.size())) {
-        const auto* start = static_cast<const std::uint8_t*>(hit);
-        from = start + 1;
-        const auto* const limit = elf.bytes().data() + range.offset;
-        const auto* const least = std::max(limit, start - std::min<std::ptrdiff_t>(
-                                                              kMostString, start - limit));
-        while (start > least && is_printable(start[-1])) --start;
-        const std::uint64_t offset = at + static_cast<std::uint64_t>(start - window.data());
-        if (const auto address = elf.address_of(offset)) found.push_back(*address);
-        if (found.size() >= kMostHits) return;
-      }
-    });
+    for_each_window(
+        elf, range.offset, range.size, kMostString, [&](Bytes window, std::uint64_t at) {
+          const std::uint8_t* from = window.data();
+          const std::uint8_t* const end = from + window.size();
+          while (const void* const hit = memmem(from, static_cast<std::size_t>(end - from),
+                                                needle.data(), needle.size())) {
+            const auto* start = static_cast<const std::uint8_t*>(hit);
+            from = start + 1;
+            const auto* const limit = elf.bytes().data() + range.offset;
+            const auto* const least =
+                std::max(limit, start - std::min<std::ptrdiff_t>(kMostString, start - limit));
+            while (start > least && is_printable(start[-1])) --start;
+            const std::uint64_t offset = at + static_cast<std::uint64_t>(start - window.data());
+            if (const auto address = elf.address_of(offset)) found.push_back(*address);
+            if (found.size() >= kMostHits) return;
+          }
+        });
   }
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
@@ -155,16 +157,17 @@ std::vector<std::uint64_t> find_strings(const ElfFile& elf, std::string_view tai
 std::vector<std::string> find_texts(const ElfFile& elf, std::string_view text, std::size_t behind) {
   std::vector<std::string> found;
   for (const auto& range : string_ranges(elf)) {
-    for_each_window(elf, range.offset, range.size, text.size() + behind, [&](Bytes window, std::uint64_t) {
-      const auto* from = reinterpret_cast<const char*>(window.data());
-      const char* const end = from + window.size();
-      while (const void* const hit = memmem(from, static_cast<std::size_t>(end - from), text.data(),
-                                            text.size())) {
-        from = static_cast<const char*>(hit) + text.size();
-        if (static_cast<std::size_t>(end - from) < behind || found.size() >= kMostHits) return;
-        found.emplace_back(from, behind);
-      }
-    });
+    for_each_window(
+        elf, range.offset, range.size, text.size() + behind, [&](Bytes window, std::uint64_t) {
+          const auto* from = reinterpret_cast<const char*>(window.data());
+          const char* const end = from + window.size();
+          while (const void* const hit =
+                     memmem(from, static_cast<std::size_t>(end - from), text.data(), text.size())) {
+            from = static_cast<const char*>(hit) + text.size();
+            if (static_cast<std::size_t>(end - from) < behind || found.size() >= kMostHits) return;
+            found.emplace_back(from, behind);
+          }
+        });
   }
   return found;
 }
@@ -189,7 +192,8 @@ std::vector<CodeReference> find_references(const ElfFile& elf,
     // 48/4c 8d /r with mod 00 rm 101: lea r64, [rip + d32].
     scan_numbers(window, at + 4, true, {&range, 1}, [&](std::size_t k) {
       if (k >= 3 && p[k - 2] == 0x8d && (p[k - 3] & 0xfb) == 0x48 && (p[k - 1] & 0xc7) == 0x05)
-        check(at + k - 3, at + k + 4 + static_cast<std::uint64_t>(std::int64_t{displacement(p + k)}));
+        check(at + k - 3,
+              at + k + 4 + static_cast<std::uint64_t>(std::int64_t{displacement(p + k)}));
     });
     if (!absolute) return;
     // b8+r imm32: mov r32, imm32, with REX.B in front or not.
@@ -215,8 +219,7 @@ std::vector<std::uint64_t> find_call_targets(const ElfFile& elf,
     const std::uint8_t* const p = window.data();
     scan_numbers(window, at + 4, true, numbers, [&](std::size_t k) {
       if (k == 0 || p[k - 1] != 0xe8) return;
-      found.push_back(at + k + 4 +
-                      static_cast<std::uint64_t>(std::int64_t{displacement(p + k)}));
+      found.push_back(at + k + 4 + static_cast<std::uint64_t>(std::int64_t{displacement(p + k)}));
     });
   });
   std::sort(found.begin(), found.end());

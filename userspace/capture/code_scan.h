@@ -30,7 +30,8 @@ struct CodeReference {
 
 // Instructions that load the address of one of `targets` (at most 64): lea r64, [rip + d], and in
 // files with fixed addresses mov r32, imm32. In order of address.
-std::vector<CodeReference> find_references(const ElfFile& elf, std::span<const std::uint64_t> targets);
+std::vector<CodeReference> find_references(const ElfFile& elf,
+                                           std::span<const std::uint64_t> targets);
 
 struct CodeRange {
   std::uint64_t begin = 0;

@@ -63,7 +63,8 @@ bool ElfFile::read_header() {
   const auto first = read<Elf64_Shdr>(bytes(), header->e_shoff);
   if (!first) return true;
   const std::uint64_t count = header->e_shnum != 0 ? header->e_shnum : first->sh_size;
-  const std::uint64_t names = header->e_shstrndx != SHN_XINDEX ? header->e_shstrndx : first->sh_link;
+  const std::uint64_t names =
+      header->e_shstrndx != SHN_XINDEX ? header->e_shstrndx : first->sh_link;
   read_sections(header->e_shoff, std::min(count, kMostSections), names);
   return true;
 }
@@ -215,7 +216,8 @@ void ElfFile::relocations(const std::function<void(const ElfRelocation&)>& visit
       ElfRelocation relocation{entry->r_offset, static_cast<std::uint64_t>(entry->r_addend), {}};
       const auto type = ELF64_R_TYPE(entry->r_info);
       if (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64) {
-        const auto symbol = read<Elf64_Sym>(symbols, ELF64_R_SYM(entry->r_info) * sizeof(Elf64_Sym));
+        const auto symbol =
+            read<Elf64_Sym>(symbols, ELF64_R_SYM(entry->r_info) * sizeof(Elf64_Sym));
         if (!symbol) continue;
         relocation.symbol = string_at(strings, symbol->st_name);
         if (relocation.symbol.empty()) continue;

@@ -66,7 +66,7 @@ class ElfFile {
   std::span<const std::uint8_t> content(const ElfSection& section) const;
   const std::vector<ElfSegment>& segments() const { return segments_; }
 
-  std::string build_id() const;                 // hexadecimal; empty if there is none
+  std::string build_id() const;                  // hexadecimal; empty if there is none
   std::vector<std::string_view> needed() const;  // DT_NEEDED
 
   // Defined symbols of .dynsym and .symtab whose names `wanted` accepts, each name once. One pass.

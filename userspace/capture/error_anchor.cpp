@@ -65,10 +65,10 @@ void read_body(const ElfFile& elf, AnchoredFunction& function) {
     at = i->next();
   }
   for (const auto& [at, constant] : loads) {
-    const bool near = std::any_of(
-        function.references.begin(), function.references.end(), [&, at = at](std::uint64_t r) {
-          return at + kNearReference >= r && at <= r + kNearReference;
-        });
+    const bool near = std::any_of(function.references.begin(), function.references.end(),
+                                  [&, at = at](std::uint64_t r) {
+                                    return at + kNearReference >= r && at <= r + kNearReference;
+                                  });
     if (near && constant >= kLeastLine && constant <= kMostLine) function.lines.insert(constant);
   }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // BoringSSL and AWS-LC raise every error as ERR_put_error(library, 0, reason, __FILE__, __LINE__).
-// So a function that can fail loads its file's name and its reasons, which are numbers of the public
-// headers. Stripping keeps both; so do LTO, reordering and new releases.
+// So a function that can fail loads its file's name and its reasons, which are numbers of the
+// public headers. Stripping keeps both; so do LTO, reordering and new releases.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct AnchoredFunction {
   std::set<std::uint32_t> constants;      // immediates loaded into argument registers
   std::set<std::uint32_t> lines;          // constants near a reference that can be line numbers
   std::vector<std::uint64_t> calls;       // targets of relative calls and jumps
-  bool stores = false;  // writes through a pointer that is not the stack's
+  bool stores = false;                    // writes through a pointer that is not the stack's
 
   bool has(std::uint32_t constant) const { return constants.count(constant) != 0; }
 };

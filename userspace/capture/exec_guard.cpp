@@ -24,8 +24,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // File systems that programs live on; pseudo file systems have none.
-constexpr std::array<std::string_view, 10> kTypes = {"ext4", "ext3",  "ext2", "xfs",  "btrfs",
-                                                     "zfs",  "f2fs",  "overlay", "tmpfs", "squashfs"};
+constexpr std::array<std::string_view, 10> kTypes = {
+    "ext4", "ext3", "ext2", "xfs", "btrfs", "zfs", "f2fs", "overlay", "tmpfs", "squashfs"};
 
 // Mount points of /proc/self/mounts whose type is one of those.
 std::vector<std::string> mount_points() {

@@ -114,8 +114,7 @@ std::vector<CodeRange> neighbourhoods(std::span<const std::uint64_t> addresses) 
   std::vector<CodeRange> ranges;
   for (const auto address : addresses) {
     const std::uint64_t begin = address - std::min(address, kMostFunction);
-    if (ranges.empty() || begin > ranges.back().end + kJoined)
-      ranges.push_back({begin, begin});
+    if (ranges.empty() || begin > ranges.back().end + kJoined) ranges.push_back({begin, begin});
     ranges.back().end = address + kMostFunction;
   }
   if (ranges.size() > kMostRanges) ranges = {{ranges.front().begin, ranges.back().end}};

@@ -23,7 +23,7 @@ struct FunctionRange {
 
 // The functions that hold `addresses` (sorted); nothing where it is not clear. Without complete
 // unwind tables this reads all code once.
-std::vector<std::optional<FunctionRange>> functions_around(const ElfFile& elf,
-                                                           std::span<const std::uint64_t> addresses);
+std::vector<std::optional<FunctionRange>> functions_around(
+    const ElfFile& elf, std::span<const std::uint64_t> addresses);
 
 }  // namespace llmtap

@@ -36,8 +36,8 @@ Fd open_event(int cpu) {
   attr.clockid = CLOCK_MONOTONIC;
   attr.watermark = 1;  // wake for every record, not only for samples
   attr.wakeup_watermark = 1;
-  return Fd(static_cast<int>(
-      syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC)));
+  return Fd(
+      static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC)));
 }
 
 // Fixed fields in front of a record's name or trailer (perf_event_open(2)).

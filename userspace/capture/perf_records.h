@@ -17,7 +17,8 @@
 namespace llmtap {
 
 // What the kernel knows a mapped file by. The numbers are those of /proc/PID/maps, which on stacked
-// file systems differ from stat(2)'s. `generation` tells reuses of an inode number apart; 0: unknown.
+// file systems differ from stat(2)'s. `generation` tells reuses of an inode number apart; 0:
+// unknown.
 struct MappedInode {
   std::uint32_t major = 0;
   std::uint32_t minor = 0;
@@ -42,7 +43,7 @@ struct ProcessRecord {
   MappedInode file;
   std::uint64_t begin = 0;  // of the mapping
   std::uint64_t end = 0;
-  std::string path;         // as the process sees it; " (deleted)" at the end if unlinked
+  std::string path;  // as the process sees it; " (deleted)" at the end if unlinked
   std::uint64_t lost = 0;
 };
 

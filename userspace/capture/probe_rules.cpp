@@ -32,12 +32,14 @@ ReasonRules read_rules(const nlohmann::json& alternatives) {
 // Of our own file: a mistake in it shows in every test.
 ProbeRules read_file() {
   const auto all = nlohmann::json::parse(llmtap_probe_rules_begin, llmtap_probe_rules_end);
-  const auto &boringssl = all.at("boringssl"), &awslc = all.at("awslc"), &openssl = all.at("openssl");
+  const auto &boringssl = all.at("boringssl"), &awslc = all.at("awslc"),
+             &openssl = all.at("openssl");
   ProbeRules rules;
   rules.boringssl = {boringssl.at("file"), read_rules(boringssl.at("write")),
                      read_rules(boringssl.at("read_impl")), read_rules(boringssl.at("read"))};
-  rules.awslc = {awslc.at("file"), read_rules(awslc.at("seal")), read_rules(awslc.at("seal_scatter")),
-                 read_rules(awslc.at("open")), read_rules(awslc.at("open_gather"))};
+  rules.awslc = {awslc.at("file"), read_rules(awslc.at("seal")),
+                 read_rules(awslc.at("seal_scatter")), read_rules(awslc.at("open")),
+                 read_rules(awslc.at("open_gather"))};
   rules.openssl = {openssl.at("write"), openssl.at("read")};
   return rules;
 }

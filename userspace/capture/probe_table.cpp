@@ -32,9 +32,17 @@ constexpr std::array<FunctionPair, 2> kOpenSsl = {{
     {"SSL_write", "SSL_write_ex", TLS_WRITE},
 }};
 constexpr std::array<std::string_view, 11> kNames = {
-    "SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex", "SSL_write_ex2", "SSL_free",
+    "SSL_read",
+    "SSL_read_ex",
+    "SSL_write",
+    "SSL_write_ex",
+    "SSL_write_ex2",
+    "SSL_free",
     "SSL_CTX_set_custom_verify",  // only BoringSSL has it
-    "gnutls_record_recv", "gnutls_record_send", "gnutls_record_send2", "gnutls_deinit"};
+    "gnutls_record_recv",
+    "gnutls_record_send",
+    "gnutls_record_send2",
+    "gnutls_deinit"};
 
 class SymbolPlan {
  public:
@@ -152,8 +160,7 @@ std::optional<ProbeSite> SymbolPlan::inner_of(const FunctionPair& pair, const El
     const auto offset = elf_.offset_of(call.target);
     if (!shared || !offset || class_at(call.target) != SiteClass::kEmulated) continue;
     sites.push_back({*offset, cookie(*shape, pair.direction), true, SiteClass::kEmulated,
-                     SiteKind::kInner,
-                     std::string(pair.plain) + ", " + std::string(pair.counted)});
+                     SiteKind::kInner, std::string(pair.plain) + ", " + std::string(pair.counted)});
   }
   if (sites.size() != 1) return std::nullopt;
   return sites.front();
@@ -173,12 +180,12 @@ void SymbolPlan::add_gnutls() {
   if (plan_.sites.empty()) plan_.library = library_;
   const ElfSymbol& send = *find("gnutls_record_send");
   const ElfSymbol* send2 = find("gnutls_record_send2");
-  const auto calls = elf_.is_x86_64() ? trace_calls(elf_, send.address, symbols_)
-                                      : std::vector<TracedCall>{};
+  const auto calls =
+      elf_.is_x86_64() ? trace_calls(elf_, send.address, symbols_) : std::vector<TracedCall>{};
   const bool passes_on = send2 != nullptr && std::any_of(calls.begin(), calls.end(), [&](auto& c) {
-    return c.target == send2->address && c.arguments[0].is_argument(0) &&
-           c.arguments[1].is_argument(1) && c.arguments[2].is_argument(2);
-  });
+                           return c.target == send2->address && c.arguments[0].is_argument(0) &&
+                                  c.arguments[1].is_argument(1) && c.arguments[2].is_argument(2);
+                         });
   if (passes_on) {
     add(send2->address, TLS_CALL_INT, TLS_WRITE, SiteKind::kInner,
         "gnutls_record_send, gnutls_record_send2");

@@ -13,8 +13,8 @@ namespace llmtap {
 // No sites and no reason: nothing of TLS is named in this file.
 ProbePlan plan_by_symbols(const ElfFile& elf);
 
-// By meaning, in files that were stripped: up to a second for 400 MB. `has_symbols`: the other stage
-// found the OpenSSL family already.
+// By meaning, in files that were stripped: up to a second for 400 MB. `has_symbols`: the other
+// stage found the OpenSSL family already.
 ProbePlan plan_by_search(const ElfFile& elf, bool has_symbols);
 
 // Sites and reasons of both.

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <charconv>
@@ -89,7 +90,8 @@ std::vector<Mapping> executable_maps(pid_t pid) {
 Fd open_mapped(pid_t pid, const Mapping& mapping) {
   if (Fd fd = open_by_range(pid, mapping)) return fd;
   // The mapping was split or merged since, or the right to follow map_files is missing.
-  if (Fd fd = open_regular(proc_path(pid, "root") + mapping.path); has_inode(fd, mapping.file.inode))
+  if (Fd fd = open_regular(proc_path(pid, "root") + mapping.path);
+      has_inode(fd, mapping.file.inode))
     return fd;
   for (const auto& now : executable_maps(pid)) {
     if (now.file.inode == mapping.file.inode && now.file.major == mapping.file.major &&
@@ -120,6 +122,21 @@ std::string process_link(pid_t pid, const char* name) {
   std::array<char, PATH_MAX> target;
   const ssize_t size = readlink(proc_path(pid, name).c_str(), target.data(), target.size());
   return size < 0 ? std::string{} : std::string(target.data(), static_cast<std::size_t>(size));
+}
+
+bool process_exists(pid_t pid) { return access(proc_path(pid, "").c_str(), F_OK) == 0; }
+
+bool process_has_threads(pid_t pid) { return numbered_entries(proc_path(pid, "task")).size() > 1; }
+
+std::string root_identity(pid_t pid, const std::string& root) {
+  struct stat status = {};
+  const std::string space = process_link(pid, "ns/mnt");
+  if (space.empty() || stat((root + "/").c_str(), &status) != 0) return {};
+  return space + " " + std::to_string(status.st_dev) + " " + std::to_string(status.st_ino);
+}
+
+std::string name_of(const Fd& file) {
+  return process_link(getpid(), ("fd/" + std::to_string(file.get())).c_str());
 }
 
 }  // namespace llmtap

@@ -31,9 +31,19 @@ std::vector<Mapping> executable_maps(pid_t pid);
 // The mapped file itself, opened for reading. Invalid if the process and its file are gone.
 Fd open_mapped(pid_t pid, const Mapping& mapping);
 
-// Entries of a directory whose names are numbers: processes of "/proc", threads of "/proc/PID/task".
+// Entries of a directory whose names are numbers: processes of "/proc", threads of
+// "/proc/PID/task".
 std::vector<pid_t> numbered_entries(const std::string& directory);
 // Target of a link in /proc/PID ("exe", "ns/mnt", "root"); empty if it cannot be read.
 std::string process_link(pid_t pid, const char* name);
+
+bool process_exists(pid_t pid);
+// Threads besides the leader, which they may outlive. A zombie has none.
+bool process_has_threads(pid_t pid);
+// Of the root directory that the process sees (`root` is a path to it): the same place in another
+// mount namespace, or another place in the same one, is another root. Empty: the process is gone.
+std::string root_identity(pid_t pid, const std::string& root);
+// Path of a file that we have open, without links.
+std::string name_of(const Fd& file);
 
 }  // namespace llmtap

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,27 +36,6 @@ constexpr std::size_t kMostKnown = 32768;                // mapped inodes, root 
 // A process is announced that often while its first mappings come in: right after exec its command
 // line is not there yet.
 constexpr int kAnnouncements = 3;
-
-bool exists(pid_t pid) { return access(("/proc/" + std::to_string(pid)).c_str(), F_OK) == 0; }
-
-// Other threads outlive the leader. A zombie has one task.
-bool has_threads(pid_t pid) {
-  return numbered_entries("/proc/" + std::to_string(pid) + "/task").size() > 1;
-}
-
-// Of the root directory that the process sees: the same place in another mount namespace, or
-// another place in the same one, is another root. Empty: the process is gone.
-std::string root_name(pid_t pid, const std::string& root) {
-  struct stat status = {};
-  const std::string space = process_link(pid, "ns/mnt");
-  if (space.empty() || stat((root + "/").c_str(), &status) != 0) return {};
-  return space + " " + std::to_string(status.st_dev) + " " + std::to_string(status.st_ino);
-}
-
-// Of an open file, without links.
-std::string own_name(const Fd& file) {
-  return process_link(getpid(), ("fd/" + std::to_string(file.get())).c_str());
-}
 
 }  // namespace
 
@@ -149,7 +127,7 @@ void ProcessWatch::State::start_guard() {
   constexpr std::size_t kMostAsked = 1024;
   ExecGuard::Hooks hooks;
   hooks.look = [this](Fd file) {
-    const std::string path = own_name(file);
+    const std::string path = name_of(file);
     asked.push_back(files.examine(std::move(file), path));
     if (asked.size() > kMostAsked) {
       asked.pop_front();
@@ -206,9 +184,9 @@ void ProcessWatch::State::run() {
 void ProcessWatch::State::look_around() {
   const char* const path = std::getenv("PATH");
   if (!looked_around && options.at_start) {
-    roots.insert(root_name(getpid(), "/"));
+    roots.insert(root_identity(getpid(), "/"));
     visit_usual_places("/", path == nullptr ? "" : path, [&](Fd file, const std::string&) {
-      const std::string name = own_name(file);
+      const std::string name = name_of(file);
       if (const auto id = files.examine(std::move(file), name)) files.retain(*id);  // for good
     });
   }
@@ -305,7 +283,7 @@ void ProcessWatch::State::exec(pid_t pid) {
 }
 
 void ProcessWatch::State::exit(pid_t pid) {
-  if (has_threads(pid)) return;  // sweep() will notice
+  if (process_has_threads(pid)) return;  // sweep() will notice
   if (forget(pid) && listener != nullptr) listener->process_gone(pid);
 }
 
@@ -330,13 +308,13 @@ void ProcessWatch::State::announce(pid_t pid) {
 // A container's own libraries, before its first process loads one.
 void ProcessWatch::State::prepare_root(pid_t pid) {
   const std::string root = "/proc/" + std::to_string(pid) + "/root";
-  const std::string name = root_name(pid, root);
+  const std::string name = root_identity(pid, root);
   if (name.empty() || !options.at_start) return;
   if (roots.size() >= kMostKnown) roots.clear();
   if (!roots.insert(name).second) return;
   if (guard) guard->add(root);
-  visit_usual_places(root, {},
-                     [&](Fd file, const std::string& path) { files.examine(std::move(file), path); });
+  visit_usual_places(
+      root, {}, [&](Fd file, const std::string& path) { files.examine(std::move(file), path); });
 }
 
 void ProcessWatch::State::sweep() {
@@ -346,7 +324,7 @@ void ProcessWatch::State::sweep() {
     for (const auto& [pid, process] : processes) pids.push_back(pid);
   }
   for (const pid_t pid : pids)
-    if (!exists(pid) && forget(pid) && listener != nullptr) listener->process_gone(pid);
+    if (!process_exists(pid) && forget(pid) && listener != nullptr) listener->process_gone(pid);
 }
 
 std::string ProcessWatch::degraded() const { return state_->degraded; }
@@ -371,7 +349,7 @@ std::vector<ProcessTls> ProcessWatch::processes() const {
 void ProcessWatch::prepare(const std::string& program) {
   const char* const path = std::getenv("PATH");
   visit_program(program, path == nullptr ? "" : path, [this](Fd file, const std::string&) {
-    const std::string name = own_name(file);
+    const std::string name = name_of(file);
     if (const auto id = state_->files.examine(std::move(file), name)) state_->files.retain(*id);
   });
 }
@@ -379,7 +357,8 @@ void ProcessWatch::prepare(const std::string& program) {
 bool ProcessWatch::wait_until_settled(std::chrono::milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
   std::unique_lock lock(state_->mutex);
-  if (!state_->looked.wait_until(lock, deadline, [&] { return state_->looked_around; })) return false;
+  if (!state_->looked.wait_until(lock, deadline, [&] { return state_->looked_around; }))
+    return false;
   lock.unlock();
   while (!state_->files.idle()) {
     if (Clock::now() >= deadline) return false;

@@ -37,10 +37,12 @@ ProbePlan find_awslc(const ElfFile& elf) {
     const auto found = matching(functions, wanted.rules);
     // Merged into `open` by some linkers; `open` then sees what it would see.
     if (found.empty() && wanted.shape == TLS_CALL_AWSLC_OPEN_GATHER) continue;
-    const auto code = found.size() == 1 ? elf.at(found[0]->range.begin) : std::span<const std::uint8_t>{};
+    const auto code =
+        found.size() == 1 ? elf.at(found[0]->range.begin) : std::span<const std::uint8_t>{};
     const auto first = decode(code, found.empty() ? 0 : found[0]->range.begin);
     if (found.size() != 1 || !first) {
-      return {TLS_LIB_RUSTLS_AWSLC, {},
+      return {TLS_LIB_RUSTLS_AWSLC,
+              {},
               std::string("AWS-LC: ") + wanted.name +
                   (found.empty() ? " was not found" : " is not unique")};
     }

@@ -4,8 +4,9 @@
 // netty-tcnative, Chromium.
 //
 //   SSL_write raises BAD_LENGTH; it alone.
-//   ssl_read_impl is a landmark: UNINITIALIZED and HANDSHAKE_FAILURE, as SSL_write, but no BAD_LENGTH.
-//   SSL_read names the file once, between those two (by line), calls ssl_read_impl, and takes the
+//   ssl_read_impl is a landmark: UNINITIALIZED and HANDSHAKE_FAILURE, as SSL_write, but no
+//   BAD_LENGTH. SSL_read names the file once, between those two (by line), calls ssl_read_impl, and
+//   takes the
 //     data out of the connection, so it writes there. SSL_peek, inlined into it, does not.
 #include <algorithm>
 
@@ -40,8 +41,12 @@ std::optional<ProbeSite> site_at(const ElfFile& elf, const AnchoredFunction& fun
   const auto offset = elf.offset_of(function.range.begin);
   const auto first = decode(elf.at(function.range.begin), function.range.begin);
   if (!offset || !first) return std::nullopt;
-  return ProbeSite{*offset, TLS_COOKIE(TLS_CALL_INT, direction, TLS_LIB_BORINGSSL), true,
-                   site_class(*first), SiteKind::kFound, name};
+  return ProbeSite{*offset,
+                   TLS_COOKIE(TLS_CALL_INT, direction, TLS_LIB_BORINGSSL),
+                   true,
+                   site_class(*first),
+                   SiteKind::kFound,
+                   name};
 }
 
 }  // namespace

@@ -19,11 +19,11 @@
 namespace llmtap {
 namespace {
 
-constexpr std::array<std::string_view, 3> kFunctions = {
-    "crypto/tls.(*Conn).Write", "crypto/tls.(*Conn).readRecordOrCCS",
-    "crypto/tls.(*halfConn).decrypt"};
-constexpr std::uint64_t kMostPrologue = 32;     // bytes up to the push
-constexpr std::uint64_t kMostBehindCall = 16;   // bytes up to the jump
+constexpr std::array<std::string_view, 3> kFunctions = {"crypto/tls.(*Conn).Write",
+                                                        "crypto/tls.(*Conn).readRecordOrCCS",
+                                                        "crypto/tls.(*halfConn).decrypt"};
+constexpr std::uint64_t kMostPrologue = 32;    // bytes up to the push
+constexpr std::uint64_t kMostBehindCall = 16;  // bytes up to the jump
 constexpr std::uint64_t kMostFunction = 64 << 10;
 
 bool writes_any(const Instruction& i, std::initializer_list<ZydisRegister> registers) {
@@ -96,7 +96,8 @@ ProbePlan find_go(const ElfFile& elf) {
   const auto functions = table->find(kFunctions);
   if (!functions[0] && !functions[1]) return {};  // does not speak TLS
   if (!elf.is_x86_64()) return refused("Go crypto/tls: only x86-64 is supported");
-  if (!table->has_base()) return refused("Go crypto/tls: the program does not say where its code is");
+  if (!table->has_base())
+    return refused("Go crypto/tls: the program does not say where its code is");
   if (!functions[0] || !functions[1] || !functions[2])
     return refused("Go crypto/tls: a function is missing (Go 1.21 to 1.26 is supported)");
   const auto write = find_push(elf, *functions[0]);
@@ -105,13 +106,17 @@ ProbePlan find_go(const ElfFile& elf) {
     return refused("Go crypto/tls: code of an unknown shape (Go 1.21 to 1.26 is supported)");
   const auto site = [&](std::uint64_t address, tls_call_shape shape, tls_direction direction,
                         std::size_t function) {
-    return ProbeSite{*elf.offset_of(address), TLS_COOKIE(shape, direction, TLS_LIB_GO), false,
-                     SiteClass::kEmulated, SiteKind::kFound, std::string(kFunctions[function])};
+    return ProbeSite{*elf.offset_of(address),
+                     TLS_COOKIE(shape, direction, TLS_LIB_GO),
+                     false,
+                     SiteClass::kEmulated,
+                     SiteKind::kFound,
+                     std::string(kFunctions[function])};
   };
-  return {TLS_LIB_GO,
-          {site(*write, TLS_CALL_GO_WRITE, TLS_WRITE, 0),
-           site(*read, TLS_CALL_GO_READ, TLS_READ, 1)},
-          {}};
+  return {
+      TLS_LIB_GO,
+      {site(*write, TLS_CALL_GO_WRITE, TLS_WRITE, 0), site(*read, TLS_CALL_GO_READ, TLS_READ, 1)},
+      {}};
 }
 
 }  // namespace llmtap

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Static OpenSSL 3 without symbols. Its errors carry __func__, so the names of functions are strings
-// of the program; each of the two functions behind both API forms is the only one that loads its own.
+// Static OpenSSL 3 without symbols. Its errors carry __func__, so the names of functions are
+// strings of the program; each of the two functions behind both API forms is the only one that
+// loads its own.
 #include <array>
 #include <string>
 
@@ -18,13 +19,15 @@ ProbePlan refused(const std::string& why) {
   return {TLS_LIB_OPENSSL, {}, "OpenSSL without symbols: " + why};
 }
 
-// "OpenSSL 3.5.5 27 Jan 2026": the minor number; nothing if there is none, or more than one version.
+// "OpenSSL 3.5.5 27 Jan 2026": the minor number; nothing if there is none, or more than one
+// version.
 std::optional<int> minor_version(const ElfFile& elf) {
   std::optional<int> minor;
   for (const auto& text : find_texts(elf, "OpenSSL 3.", 2)) {
     const char digit = text[0];
     if (digit < '0' || digit > '9') continue;
-    const int value = text[1] >= '0' && text[1] <= '9' ? (digit - '0') * 10 + (text[1] - '0') : digit - '0';
+    const int value =
+        text[1] >= '0' && text[1] <= '9' ? (digit - '0') * 10 + (text[1] - '0') : digit - '0';
     if (minor && *minor != value) return std::nullopt;
     minor = value;
   }
@@ -39,7 +42,8 @@ std::optional<std::uint64_t> function_naming(const ElfFile& elf, const std::stri
     if (bytes.size() > name.size() && bytes[name.size()] == 0) strings.push_back(address);
   }
   std::vector<std::uint64_t> addresses;
-  for (const auto& reference : find_references(elf, strings)) addresses.push_back(reference.address);
+  for (const auto& reference : find_references(elf, strings))
+    addresses.push_back(reference.address);
   std::optional<std::uint64_t> begin;
   for (const auto& range : functions_around(elf, addresses)) {
     if (!range || (begin && *begin != range->begin)) return std::nullopt;
@@ -82,8 +86,8 @@ ProbePlan find_openssl(const ElfFile& elf) {
     const auto offset = elf.offset_of(*function);
     if (!first || !offset || !starts_like_a_function(*first))
       return refused(wanted.name + " does not start like a function");
-    plan.sites.push_back({*offset, TLS_COOKIE(wanted.shape, wanted.direction, TLS_LIB_OPENSSL), true,
-                          site_class(*first), SiteKind::kFound, wanted.name});
+    plan.sites.push_back({*offset, TLS_COOKIE(wanted.shape, wanted.direction, TLS_LIB_OPENSSL),
+                          true, site_class(*first), SiteKind::kFound, wanted.name});
   }
   return plan;
 }

@@ -2,7 +2,8 @@
 //
 // rustls on ring. No error strings, and its assembly is not unique; but each algorithm is a static
 // record of pointers (ring src/aead/algorithm.rs): {init, seal, open, key length, id}. AES-128-GCM
-// (16, 0) and AES-256-GCM (32, 1) share seal and open; ChaCha20-Poly1305 is (32, 2). No code is read.
+// (16, 0) and AES-256-GCM (32, 1) share seal and open; ChaCha20-Poly1305 is (32, 2). No code is
+// read.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -38,8 +39,8 @@ class AlgorithmSearch {
   void read_words() {
     for (const auto& s : elf_.segments()) {
       if (s.executable) continue;
-      for (std::uint64_t at = (s.address + kWord - 1) & ~(kWord - 1); at + kWord <= s.address + s.size;
-           at += kWord)
+      for (std::uint64_t at = (s.address + kWord - 1) & ~(kWord - 1);
+           at + kWord <= s.address + s.size; at += kWord)
         next(at, *elf_.word_at(at));
     }
   }
@@ -87,7 +88,8 @@ ProbePlan find_ring(const ElfFile& elf) {
   if (aes.size() > 1) return refused("its tables are not unique");
   // A stray may look like the third record; the right one stands alone or is left out.
   ProbePlan plan{TLS_LIB_RUSTLS_RING, {}, {}};
-  if (chacha.size() != 1) plan.reason = "ring: ChaCha20-Poly1305 is not unique, its records stay unseen";
+  if (chacha.size() != 1)
+    plan.reason = "ring: ChaCha20-Poly1305 is not unique, its records stay unseen";
   const auto add = [&](std::uint64_t address, bool open, const char* name) {
     const auto first = decode(elf.at(address), address);
     const auto offset = elf.offset_of(address);

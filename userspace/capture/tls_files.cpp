@@ -54,7 +54,7 @@ struct TlsFiles::State {
     Version version;
     std::shared_ptr<Fd> fd;  // held while a stage is under way or probes are attached
     TlsFile tls;
-    int stages = 0;          // under way or waiting
+    int stages = 0;  // under way or waiting
     std::size_t users = 0;
     Clock::time_point unused_since = Clock::now();
     bool without() const {
@@ -214,7 +214,8 @@ void TlsFiles::State::sweep() {
       }
     }
     if (without > kMostWithout)
-      std::erase_if(entries, [](const auto& e) { return e.second.without() && e.second.users == 0; });
+      std::erase_if(entries,
+                    [](const auto& e) { return e.second.without() && e.second.users == 0; });
   }
   detach(unused);
 }

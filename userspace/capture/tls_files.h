@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The executable files of this machine's processes: which of them carry TLS, the probes in them, and
-// who still maps them. A file is known by {device, inode} and looked at once; an answer of "no TLS
-// here" is remembered. Probes go when nobody has mapped the file for a while.
+// The executable files of this machine's processes: which of them carry TLS, the probes in them,
+// and who still maps them. A file is known by {device, inode} and looked at once; an answer of "no
+// TLS here" is remembered. Probes go when nobody has mapped the file for a while.
 //
 // Looking at a file has two stages. Symbols take milliseconds; small files get them at once, large
 // ones on a thread of their own. The search by meaning takes up to a second on another thread, one
@@ -34,16 +34,16 @@ class ProbeAttacher {
 };
 
 struct TlsFilesOptions {
-  std::chrono::milliseconds keep_unused{60'000};  // probes of files that nobody maps any more
-  std::size_t most_probed = 1024;                 // files
+  std::chrono::milliseconds keep_unused{60'000};       // probes of files that nobody maps any more
+  std::size_t most_probed = 1024;                      // files
   std::string rcu_knob = "/sys/kernel/rcu_expedited";  // grace_periods.h; empty: leave it alone
 };
 
 // A file in which TLS was found, or refused with a reason.
 struct TlsFile {
   FileId id;
-  std::string path;        // as the process that showed it first sees it
-  ProbePlan plan;          // of both stages
+  std::string path;  // as the process that showed it first sees it
+  ProbePlan plan;    // of both stages
   std::vector<std::uint64_t> attachments;
   bool searching = false;  // there may be more to find
   std::string error;       // why attaching failed

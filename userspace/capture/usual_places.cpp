@@ -17,11 +17,16 @@
 namespace llmtap {
 namespace {
 
-constexpr std::array<const char*, 10> kLibraryDirectories = {
-    "/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib64",                "/lib64",                "/usr/lib",
-    "/lib",                      "/usr/local/lib64",      "/usr/local/lib",
-    "/usr/local/ssl/lib"};
+constexpr std::array<const char*, 10> kLibraryDirectories = {"/usr/lib/x86_64-linux-gnu",
+                                                             "/lib/x86_64-linux-gnu",
+                                                             "/usr/lib/aarch64-linux-gnu",
+                                                             "/usr/lib64",
+                                                             "/lib64",
+                                                             "/usr/lib",
+                                                             "/lib",
+                                                             "/usr/local/lib64",
+                                                             "/usr/local/lib",
+                                                             "/usr/local/ssl/lib"};
 constexpr std::array<std::string_view, 2> kLibraries = {"libssl", "libgnutls"};
 constexpr std::array<const char*, 4> kBinaryDirectories = {"/usr/local/bin", "/usr/bin", "/bin",
                                                            "/usr/local/sbin"};
@@ -39,8 +44,8 @@ class Root {
     how.flags = flags | O_CLOEXEC | O_NOCTTY;
     how.resolve = RESOLVE_IN_ROOT;
     const std::string relative = path.substr(std::min(path.find_first_not_of('/'), path.size()));
-    return Fd(static_cast<int>(
-        syscall(SYS_openat2, fd_.get(), relative.c_str(), &how, sizeof(how))));
+    return Fd(
+        static_cast<int>(syscall(SYS_openat2, fd_.get(), relative.c_str(), &how, sizeof(how))));
   }
 
  private:

@@ -14,13 +14,14 @@ namespace llmtap {
 
 using OnFile = std::function<void(Fd file, const std::string& path)>;
 
-// `root`: "/" or "/proc/PID/root"; links inside are resolved inside. Paths are relative to that root.
-// `search_path`: further binary directories, separated by colons, as in $PATH.
+// `root`: "/" or "/proc/PID/root"; links inside are resolved inside. Paths are relative to that
+// root. `search_path`: further binary directories, separated by colons, as in $PATH.
 void visit_usual_places(const std::string& root, const std::string& search_path,
                         const OnFile& on_file);
 
 // The files that run when `program` is started with this search path: itself, and for a script the
 // interpreter that its first line names.
-void visit_program(const std::string& program, const std::string& search_path, const OnFile& on_file);
+void visit_program(const std::string& program, const std::string& search_path,
+                   const OnFile& on_file);
 
 }  // namespace llmtap

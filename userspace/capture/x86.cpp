@@ -23,8 +23,8 @@ bool is_relative_branch(const Instruction& i) {
 std::optional<Instruction> decode(std::span<const std::uint8_t> code, std::uint64_t address) {
   Instruction i;
   i.address = address;
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder(), code.data(), code.size(), &i.info,
-                                           i.operands.data())))
+  if (!ZYAN_SUCCESS(
+          ZydisDecoderDecodeFull(&decoder(), code.data(), code.size(), &i.info, i.operands.data())))
     return std::nullopt;
   return i;
 }
@@ -60,11 +60,12 @@ SiteClass site_class(const Instruction& i) {
   }
   if (i.is(ZYDIS_MNEMONIC_NOP) && i.info.length == 1) return SiteClass::kEmulated;
   if (is_relative_branch(i) && is_plain(0)) {
-    const bool call_or_jump = i.info.opcode == 0xe8 || i.info.opcode == 0xe9 || i.info.opcode == 0xeb;
-    const bool short_jcc = i.info.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
-                           i.info.opcode >= 0x70 && i.info.opcode <= 0x7f;
-    const bool near_jcc = i.info.opcode_map == ZYDIS_OPCODE_MAP_0F && i.info.opcode >= 0x80 &&
-                          i.info.opcode <= 0x8f;
+    const bool call_or_jump =
+        i.info.opcode == 0xe8 || i.info.opcode == 0xe9 || i.info.opcode == 0xeb;
+    const bool short_jcc = i.info.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && i.info.opcode >= 0x70 &&
+                           i.info.opcode <= 0x7f;
+    const bool near_jcc =
+        i.info.opcode_map == ZYDIS_OPCODE_MAP_0F && i.info.opcode >= 0x80 && i.info.opcode <= 0x8f;
     if (call_or_jump || short_jcc || near_jcc) return SiteClass::kEmulated;
   }
   return SiteClass::kStepped;

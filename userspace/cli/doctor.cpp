@@ -21,7 +21,8 @@ struct DoctorOptions {
   bool sites = false;
 };
 
-constexpr const char* kExamples = R"(Cost: an emulated probe takes 0.3 to 1 us, a stepped one 3 to 17 us.
+constexpr const char* kExamples =
+    R"(Cost: an emulated probe takes 0.3 to 1 us, a stepped one 3 to 17 us.
 Examples:
   llmtap doctor                  the host, and every process that speaks TLS
   llmtap doctor 4711             one process, with every probe site

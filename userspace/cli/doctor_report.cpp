@@ -18,7 +18,9 @@ constexpr std::chrono::seconds kLongest{20};
 // Finds sites and attaches nothing.
 class PlanOnly final : public ProbeAttacher {
  public:
-  Result<std::uint64_t> attach(const std::string&, const ProbePlan&) override { return std::uint64_t{1}; }
+  Result<std::uint64_t> attach(const std::string&, const ProbePlan&) override {
+    return std::uint64_t{1};
+  }
   void detach(std::uint64_t) override {}
 };
 
@@ -50,8 +52,9 @@ std::vector<HostCheck> host_checks(const KernelFeatures& f, const std::string& d
                     f.btf ? "" : "needs CONFIG_DEBUG_INFO_BTF (distribution kernels since 2021)"});
   checks.push_back({"load programs", f.may_load, f.may_load ? "allowed" : "refused",
                     f.may_load ? "" : "run as root, or grant CAP_BPF and CAP_PERFMON"});
-  checks.push_back({"attach by", best.has_value(), best ? name(*best) : "nothing",
-                    best == AttachMode::kPerf ? "Linux 6.6 attaches and detaches much faster" : ""});
+  checks.push_back(
+      {"attach by", best.has_value(), best ? name(*best) : "nothing",
+       best == AttachMode::kPerf ? "Linux 6.6 attaches and detaches much faster" : ""});
   checks.push_back({"lockdown", f.lockdown != "confidentiality",
                     f.lockdown.empty() ? "not built in" : f.lockdown,
                     f.lockdown == "confidentiality" ? "boot with lockdown=integrity" : ""});
@@ -60,9 +63,10 @@ std::vector<HostCheck> host_checks(const KernelFeatures& f, const std::string& d
     missing += (missing.empty() ? "" : ", ") + capability;
   checks.push_back({"capabilities", missing.empty(), missing.empty() ? "all" : "without " + missing,
                     missing.empty() ? "" : "run as root, or grant them to the daemon"});
-  checks.push_back({"discovery", degraded.empty(),
-                    degraded.empty() ? "the kernel reports every executable mapping" : "polling /proc",
-                    degraded});
+  checks.push_back(
+      {"discovery", degraded.empty(),
+       degraded.empty() ? "the kernel reports every executable mapping" : "polling /proc",
+       degraded});
   return checks;
 }
 
@@ -89,7 +93,8 @@ DoctorReport examine_host(const std::vector<pid_t>& pids) {
     ProcessReport one;
     one.process = table.info(pid);
     if (const auto files = found.find(pid); files != found.end()) one.files = files->second;
-    one.remark = process_link(pid, "ns/pid").empty() && access(("/proc/" + std::to_string(pid)).c_str(), F_OK) != 0
+    one.remark = process_link(pid, "ns/pid").empty() &&
+                         access(("/proc/" + std::to_string(pid)).c_str(), F_OK) != 0
                      ? "no such process"
                      : remark(one, is_readable(pid));
     if (asked || !one.files.empty() || one.process.language == "java") {

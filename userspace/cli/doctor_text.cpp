@@ -20,22 +20,33 @@ constexpr std::size_t kWidest = 48;  // of one column
 
 const char* library_name(const ProbeSite& site) {
   switch (TLS_COOKIE_LIBRARY(site.cookie)) {
-    case TLS_LIB_OPENSSL: return "OpenSSL";
-    case TLS_LIB_BORINGSSL: return "BoringSSL";
-    case TLS_LIB_GNUTLS: return "GnuTLS";
-    case TLS_LIB_GO: return "Go";
-    case TLS_LIB_RUSTLS_AWSLC: return "rustls (AWS-LC)";
-    case TLS_LIB_RUSTLS_RING: return "rustls (ring)";
-    default: return "?";
+    case TLS_LIB_OPENSSL:
+      return "OpenSSL";
+    case TLS_LIB_BORINGSSL:
+      return "BoringSSL";
+    case TLS_LIB_GNUTLS:
+      return "GnuTLS";
+    case TLS_LIB_GO:
+      return "Go";
+    case TLS_LIB_RUSTLS_AWSLC:
+      return "rustls (AWS-LC)";
+    case TLS_LIB_RUSTLS_RING:
+      return "rustls (ring)";
+    default:
+      return "?";
   }
 }
 
 const char* kind_name(SiteKind kind) {
   switch (kind) {
-    case SiteKind::kEntry: return "entry";
-    case SiteKind::kPastEndbr: return "near entry";
-    case SiteKind::kInner: return "inner function";
-    case SiteKind::kFound: return "found by meaning";
+    case SiteKind::kEntry:
+      return "entry";
+    case SiteKind::kPastEndbr:
+      return "near entry";
+    case SiteKind::kInner:
+      return "inner function";
+    case SiteKind::kFound:
+      return "found by meaning";
   }
   return "";
 }
@@ -181,7 +192,8 @@ std::string to_text(const DoctorReport& report, const DoctorStyle& style) {
     add_processes(text, report, style.sites);
   }
   if (report.without_tls != 0)
-    text.add(kDim, "  " + std::to_string(report.without_tls) + " other processes map no TLS library.\n");
+    text.add(kDim,
+             "  " + std::to_string(report.without_tls) + " other processes map no TLS library.\n");
   if (!report.settled) text.add(kYellow, "  Some files were still being searched.\n");
   return text.take();
 }
@@ -205,21 +217,26 @@ std::string to_json(const DoctorReport& report) {
                          {"kind", kind_name(site.kind)},
                          {"class", class_name(site.site_class)},
                          {"return", site.wants_return}});
-      json one = {{"path", file.path}, {"sites", std::move(sites)},
+      json one = {{"path", file.path},
+                  {"sites", std::move(sites)},
                   {"hookable", report.able && !file.plan.sites.empty()}};
       if (!file.plan.reason.empty()) one["reason"] = file.plan.reason;
       files.push_back(std::move(one));
     }
-    json one = {{"pid", process.process.pid}, {"exe", process.process.exe},
-                {"service", process.process.service}, {"files", std::move(files)}};
+    json one = {{"pid", process.process.pid},
+                {"exe", process.process.exe},
+                {"service", process.process.service},
+                {"files", std::move(files)}};
     if (!process.process.language.empty()) one["language"] = process.process.language;
     if (!process.process.container_id.empty()) one["container_id"] = process.process.container_id;
     if (!process.remark.empty()) one["remark"] = process.remark;
     processes.push_back(std::move(one));
   }
-  const json all = {{"able", report.able}, {"host", std::move(host)},
+  const json all = {{"able", report.able},
+                    {"host", std::move(host)},
                     {"processes", std::move(processes)},
-                    {"without_tls", report.without_tls}, {"settled", report.settled}};
+                    {"without_tls", report.without_tls},
+                    {"settled", report.settled}};
   return all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

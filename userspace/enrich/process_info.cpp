@@ -127,7 +127,8 @@ void ProcessTable::store(pid_t pid, Entry entry) {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
   if (now - purged_ > kKept / 2 || entries_.size() >= kMostProcesses) {
-    std::erase_if(entries_, [&](const auto& e) { return e.second.gone && now - e.second.gone_at > kKept; });
+    std::erase_if(entries_,
+                  [&](const auto& e) { return e.second.gone && now - e.second.gone_at > kKept; });
     purged_ = now;
   }
   if (entries_.size() >= kMostProcesses) entries_.clear();

@@ -10,18 +10,23 @@
 namespace llmtap {
 namespace {
 
-constexpr std::array<std::string_view, 7> kVariables = {
-    "DD_SERVICE",       "DD_ENV",            "DD_VERSION",              "DD_TAGS",
-    "DD_LLMOBS_ML_APP", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"};
+constexpr std::array<std::string_view, 7> kVariables = {"DD_SERVICE",
+                                                        "DD_ENV",
+                                                        "DD_VERSION",
+                                                        "DD_TAGS",
+                                                        "DD_LLMOBS_ML_APP",
+                                                        "OTEL_SERVICE_NAME",
+                                                        "OTEL_RESOURCE_ATTRIBUTES"};
 constexpr std::size_t kMostArguments = 256;
 constexpr std::size_t kMostArgument = 1024;  // bytes kept of one
 
 // Option names whose value is a secret, compared without dashes and underscores.
 constexpr std::array<std::string_view, 14> kSecretOptions = {
-    "apikey", "token",       "accesstoken", "authtoken", "password",  "passwd",        "secret",
-    "bearer", "credentials", "secretkey",   "accesskey", "authorization", "clientsecret", "privatekey"};
-constexpr std::array<std::string_view, 4> kSecretHeaders = {"authorization:", "api-key:", "cookie:",
-                                                            "token:"};
+    "apikey",    "token",         "accesstoken",  "authtoken",   "password",
+    "passwd",    "secret",        "bearer",       "credentials", "secretkey",
+    "accesskey", "authorization", "clientsecret", "privatekey"};
+constexpr std::array<std::string_view, 4> kSecretHeaders = {
+    "authorization:", "api-key:", "cookie:", "token:"};
 constexpr std::string_view kMasked = "[REDACTED:option]";
 
 std::string lower(std::string_view text) {
@@ -56,9 +61,8 @@ void mask_header(std::string& argument) {
 }
 
 bool is_hex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 // The last run of 64 hexadecimal digits that stands for itself.
@@ -80,7 +84,8 @@ std::string_view short_id(std::string_view line) {
     return piece;
   const bool uuid = piece.size() == 28 && piece[8] == '-' && piece[13] == '-' && piece[18] == '-' &&
                     piece[23] == '-';
-  return uuid && is_hex(piece.substr(0, 8)) && is_hex(piece.substr(24)) ? piece : std::string_view{};
+  return uuid && is_hex(piece.substr(0, 8)) && is_hex(piece.substr(24)) ? piece
+                                                                        : std::string_view{};
 }
 
 std::string_view variable(const Variables& variables, std::string_view name) {
@@ -116,17 +121,19 @@ constexpr std::array<Interpreter, 5> kInterpreters = {{
      "",
      "-e"},
     {"ruby", {"-r", "-I", "-C", "-E"}, "", "-e"},
-    {"java", {"-cp", "-classpath", "--class-path", "-p", "--module-path", "--add-modules",
-              "--add-opens", "--add-exports"},
-     "-jar", ""},
+    {"java",
+     {"-cp", "-classpath", "--class-path", "-p", "--module-path", "--add-modules", "--add-opens",
+      "--add-exports"},
+     "-jar",
+     ""},
     {"php", {"-c", "-d"}, "", "-r"},
 }};
 
 // A file's name without directory and script ending; other names stay whole.
 std::string plain_name(std::string_view path) {
   std::string name = base_name(path);
-  for (const std::string_view ending : {".py", ".js", ".mjs", ".cjs", ".ts", ".mts", ".rb", ".jar",
-                                        ".php"})
+  for (const std::string_view ending :
+       {".py", ".js", ".mjs", ".cjs", ".ts", ".mts", ".rb", ".jar", ".php"})
     if (name.size() > ending.size() && name.ends_with(ending)) {
       name.resize(name.size() - ending.size());
       break;
@@ -143,7 +150,8 @@ std::string script_name(std::string_view language, const std::vector<std::string
     const auto next = [&] { return i + 1 < arguments.size() ? arguments[i + 1] : std::string{}; };
     if (argument.empty()) continue;
     if (!known->code_option.empty() && argument == known->code_option) return {};
-    if (!known->module_option.empty() && argument == known->module_option) return plain_name(next());
+    if (!known->module_option.empty() && argument == known->module_option)
+      return plain_name(next());
     if (std::find(known->with_value.begin(), known->with_value.end(), argument) !=
         known->with_value.end()) {
       ++i;
@@ -172,8 +180,8 @@ Variables choose_variables(std::string_view environ) {
     const std::size_t end = std::min(environ.find('\0'), environ.size());
     const std::string_view entry = environ.substr(0, end);
     const std::size_t equals = entry.find('=');
-    if (equals != std::string_view::npos &&
-        std::find(kVariables.begin(), kVariables.end(), entry.substr(0, equals)) != kVariables.end())
+    if (equals != std::string_view::npos && std::find(kVariables.begin(), kVariables.end(),
+                                                      entry.substr(0, equals)) != kVariables.end())
       chosen.emplace_back(entry.substr(0, equals), entry.substr(equals + 1));
     environ.remove_prefix(std::min(end + 1, environ.size()));
   }
@@ -265,8 +273,9 @@ bool has_tracer(const std::vector<std::string>& arguments, std::string_view maps
 
 std::string resolve_service(const Variables& variables, std::string_view language,
                             const std::vector<std::string>& arguments, std::string_view exe) {
-  for (const auto name : {variable(variables, "DD_SERVICE"), variable(variables, "OTEL_SERVICE_NAME"),
-                          service_attribute(variable(variables, "OTEL_RESOURCE_ATTRIBUTES"))})
+  for (const auto name :
+       {variable(variables, "DD_SERVICE"), variable(variables, "OTEL_SERVICE_NAME"),
+        service_attribute(variable(variables, "OTEL_RESOURCE_ATTRIBUTES"))})
     if (!name.empty()) return std::string(name);
   if (auto script = script_name(language, arguments); !script.empty()) return script;
   if (auto program = base_name(exe); !program.empty()) return program;

@@ -30,7 +30,8 @@ std::string container_id(std::string_view cgroup);
 // `maps`: text of /proc/PID/maps.
 std::string language_of(std::string_view exe, std::string_view maps);
 
-// A Datadog tracer runs inside the process: its library is mapped or its wrapper is on the command line.
+// A Datadog tracer runs inside the process: its library is mapped or its wrapper is on the command
+// line.
 bool has_tracer(const std::vector<std::string>& arguments, std::string_view maps);
 
 // DD_SERVICE, OTEL_SERVICE_NAME, service.name of OTEL_RESOURCE_ATTRIBUTES; else the script, module,

@@ -174,14 +174,17 @@ inline Bytes branch(std::uint8_t opcode, std::uint64_t from, std::uint64_t to) {
 // A number of `size` bytes, little-endian.
 inline Bytes number(std::uint64_t value, std::size_t size) {
   Bytes bytes;
-  for (std::size_t k = 0; k < size; ++k, value >>= 8) bytes.push_back(static_cast<std::uint8_t>(value));
+  for (std::size_t k = 0; k < size; ++k, value >>= 8)
+    bytes.push_back(static_cast<std::uint8_t>(value));
   return bytes;
 }
 
 inline Bytes text(const std::string& content) { return {content.begin(), content.end()}; }
 
 // mov r32, imm32 with `opcode` b8 ... bf.
-inline Bytes load(std::uint8_t opcode, std::uint32_t value) { return Bytes{opcode} + number(value, 4); }
+inline Bytes load(std::uint8_t opcode, std::uint32_t value) {
+  return Bytes{opcode} + number(value, 4);
+}
 
 // lea rdx, [rip + d], standing at `from` (an address).
 inline Bytes lea_rdx(std::uint64_t from, std::uint64_t to) {

@@ -90,7 +90,8 @@ TEST_CASE("elf: every cut and every damaged byte is survived", "[unit]") {
     std::string bad = good;
     for (int k = 0; k < 4; ++k) {
       // Header, program header and everything behind the code: where the numbers are.
-      const std::size_t at = random() % 2 ? random() % 0x80 : kTextOffset + random() % (good.size() - kTextOffset);
+      const std::size_t at =
+          random() % 2 ? random() % 0x80 : kTextOffset + random() % (good.size() - kTextOffset);
       bad[at] = static_cast<char>(random() % 4 ? random() : 0xff);
     }
     const TemporaryFile file(bad);

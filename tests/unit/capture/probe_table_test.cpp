@@ -86,7 +86,8 @@ TEST_CASE("sites: this machine's libssl.so.3 is probed at the inner functions", 
 TEST_CASE("sites: node's static OpenSSL is probed at its entries", "[unit]") {
   const auto plan = plan_of_file("/usr/bin/node");
   CHECK(plan.reason.empty());
-  for (const char* function : {"SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex", "SSL_free"}) {
+  for (const char* function :
+       {"SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex", "SSL_free"}) {
     const auto& site = site_for(plan, function);
     CHECK(site.site_class == SiteClass::kEmulated);
   }

@@ -254,13 +254,17 @@ TEST_CASE("watch: grace periods are short during an attach only", "[unit]") {
   {
     const GracePeriods::Hurry outer(periods);
     CHECK(value() == '1');
-    { const GracePeriods::Hurry inner(periods); }
+    {
+      const GracePeriods::Hurry inner(periods);
+    }
     CHECK(value() == '1');
   }
   CHECK(value() == '0');
   // Somebody else's setting stays.
   std::ofstream(knob.path()) << "1\n";
-  { const GracePeriods::Hurry hurry(periods); }
+  {
+    const GracePeriods::Hurry hurry(periods);
+  }
   CHECK(value() == '1');
   // A machine without it.
   GracePeriods none("/nonexistent");

@@ -38,7 +38,8 @@ Bytes table(std::uint64_t base, const std::vector<std::string>& names) {
 }
 
 // cmp rsp, [r14 + 16]; jbe; push rbp; mov rbp, rsp; ret
-const Bytes kWriteCode = {0x49, 0x3b, 0x66, 0x10, 0x0f, 0x86, 0x20, 0, 0, 0, 0x55, 0x48, 0x89, 0xe5, 0xc3};
+const Bytes kWriteCode = {0x49, 0x3b, 0x66, 0x10, 0x0f, 0x86, 0x20, 0,
+                          0,    0,    0x55, 0x48, 0x89, 0xe5, 0xc3};
 
 // push rbp; call decrypt; test rsi, rsi; jne; ret
 Bytes read_code(const Bytes& behind_call = {0x48, 0x85, 0xf6, 0x75, 0x10}) {
@@ -85,14 +86,16 @@ TEST_CASE("go: unknown shapes are refused", "[unit]") {
     ElfBuilder builder;
   };
   const Bytes two_calls = Bytes{0x55} + branch(0xe8, kRead + 1, kDecrypt) +
-                          branch(0xe8, kRead + 6, kDecrypt) + Bytes{0x48, 0x85, 0xf6, 0x75, 0x10, 0xc3};
+                          branch(0xe8, kRead + 6, kDecrypt) +
+                          Bytes{0x48, 0x85, 0xf6, 0x75, 0x10, 0xc3};
   const Case cases[] = {
       {"decrypt is called twice", program(kWriteCode, two_calls)},
       {"a result is overwritten", program(kWriteCode, read_code({0x31, 0xf6, 0x75, 0x10}))},
       {"no jump near the call", program(kWriteCode, read_code(Bytes(20, 0x90)))},
       {"an argument is overwritten", program({0x31, 0xc0, 0x55, 0xc3}, read_code())},
       {"the base is not known", program(kWriteCode, read_code(), 0)},
-      {"a function is missing", program(kWriteCode, read_code(), kTextAddress, {kWriteName, "a", "b"})},
+      {"a function is missing",
+       program(kWriteCode, read_code(), kTextAddress, {kWriteName, "a", "b"})},
   };
   for (const auto& c : cases) {
     DYNAMIC_SECTION(c.name) {

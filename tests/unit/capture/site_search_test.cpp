@@ -49,7 +49,8 @@ constexpr std::uint64_t kRead = 0x100, kPeek = 0x200, kImpl = 0x300, kWrite = 0x
 // Calls of everything, so that starts can be found without unwind tables.
 Bytes callers() {
   Bytes code;
-  for (const std::uint64_t to : {kRead, kPeek, kImpl, kWrite, std::uint64_t{0x500}, std::uint64_t{0xe00}})
+  for (const std::uint64_t to :
+       {kRead, kPeek, kImpl, kWrite, std::uint64_t{0x500}, std::uint64_t{0xe00}})
     code = code + branch(0xe8, 0xf00 + code.size(), to);
   return code + Bytes{0xc3};
 }
@@ -93,7 +94,8 @@ TEST_CASE("search: BoringSSL is refused when a function is not unique", "[unit]"
        boringssl().function(0x500, failing(0x500, kName, {{226, 1000}, {111, 1001}, {215, 1002}})),
        "SSL_write is not unique"},
       {"no writer",
-       boringssl().function(kWrite, failing(kWrite, kName, {{66, 960}, {67, 965}, {68, 980}, {69, 990}})),
+       boringssl().function(kWrite,
+                            failing(kWrite, kName, {{66, 960}, {67, 965}, {68, 980}, {69, 990}})),
        "SSL_write was not found"},
       {"two readers that store",
        boringssl().function(kPeek, failing(kPeek, kName, {{66, 950}}, kImpl, true)),
@@ -224,7 +226,8 @@ TEST_CASE("search: strings start behind the last byte that is not printable", "[
                                .build());
   auto elf = ElfFile::open(file.path());
   REQUIRE(elf.ok());
-  CHECK(find_strings(*elf, "c.cc") == std::vector<std::uint64_t>{kDataAddress + 0x12, kDataAddress + 0x40});
+  CHECK(find_strings(*elf, "c.cc") ==
+        std::vector<std::uint64_t>{kDataAddress + 0x12, kDataAddress + 0x40});
   CHECK(find_texts(*elf, "x/c.", 2) == std::vector<std::string>{"cc"});
 }
 
