@@ -82,7 +82,10 @@ RequestBody RequestCollector::body(JsonDocument& document) const {
   RequestBody body;
   body.whole = whole_;
   body.bytes = bytes_;
-  if (!bytes_.empty()) body.json = document.parse(bytes_);
+  if (!bytes_.empty()) {
+    const bool padded = bytes_.capacity() - bytes_.size() >= JsonDocument::kPadding;
+    body.json = padded ? document.parse_padded(bytes_) : document.parse(bytes_);
+  }
   body.fields.reserve(fields_.size());
   for (const auto& field : fields_) {
     BodyEvent event;

@@ -54,3 +54,27 @@ TEST_CASE("json: hostile text is refused", "[unit]") {
 TEST_CASE("json: quoting", "[unit]") {
   CHECK(quote_json("a\"b\\\n\x01 \xc3\xa9") == "\"a\\\"b\\\\\\n\\u0001 \xc3\xa9\"");
 }
+
+TEST_CASE("json: several members in one pass", "[unit]") {
+  JsonDocument document;
+  const Json json = document.parse(R"({"id":1,"io":2,"":3,"id":4,"model":null})");
+  const auto [id, model, absent, empty, io] = json.select({"id", "model", "usage", "", "io"});
+  CHECK(id.integer() == 1);  // the first, like operator[]
+  CHECK(model.is_null());
+  CHECK_FALSE(absent.exists());
+  CHECK(empty.integer() == 3);
+  CHECK(io.integer() == 2);
+  CHECK_FALSE(Json{}.select({"id"})[0].exists());
+}
+
+TEST_CASE("json: padded text, and a parser that is used again for larger and smaller ones", "[unit]") {
+  JsonDocument document;
+  for (const std::size_t size : {10u, 10'000u, 3u, 1'000'000u, 0u, 4096u}) {
+    const std::string text = "[\"" + std::string(size, 'x') + "\"]";
+    const std::string padded = text + std::string(JsonDocument::kPadding, '}');
+    CHECK(document.parse(text).at(0).string()->size() == size);
+    const std::string_view view = std::string_view(padded).substr(0, text.size());
+    CHECK(document.parse_padded(view).at(0).string()->size() == size);
+    CHECK_FALSE(document.parse(text + "]").exists());
+  }
+}
