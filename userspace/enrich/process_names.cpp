@@ -189,27 +189,26 @@ Variables choose_variables(std::string_view environ) {
 }
 
 void mask_command_line(std::vector<std::string>& arguments) {
-  bool value_is_secret = false;
+  bool is_value = false;  // of an option that asks for a secret
+  bool is_user = false;   // of curl's -u, which is name:password; python has another -u
   for (auto& argument : arguments) {
-    if (argument.size() > kMostArgument) argument.resize(kMostArgument);
     const bool is_option = argument.starts_with('-');
-    if (value_is_secret && !is_option) {
-      argument = kMasked;
-      value_is_secret = false;
-      continue;
-    }
     const std::size_t equals = argument.find('=');
     const std::string_view name = std::string_view(argument).substr(0, equals);
-    const bool is_name = name.find_first_of(" \t\n") == std::string_view::npos;
-    value_is_secret = equals == std::string::npos && is_option && is_secret_name(name);
-    if (equals != std::string::npos && is_name && is_secret_name(name)) {
-      argument.resize(equals + 1);
-      argument += kMasked;
-      continue;
+    const bool asks = name.find_first_of(" \t\n") == std::string_view::npos && is_secret_name(name);
+    const bool is_secret =
+        !is_option && (is_value || (is_user && argument.find(':') != std::string::npos));
+    is_value = is_option && asks && equals == std::string::npos;
+    is_user = argument == "-u" || argument == "--user";
+    if (is_secret) {
+      argument = kMasked;
+    } else if (asks && equals != std::string::npos) {
+      argument.replace(equals + 1, std::string::npos, kMasked);
+    } else {
+      mask_header(argument);
+      redact_text(argument, {});
     }
-    if (argument == "-u" || argument == "--user") value_is_secret = true;  // curl: name:password
-    mask_header(argument);
-    redact_text(argument, {});
+    if (argument.size() > kMostArgument) argument.resize(kMostArgument);
   }
 }
 

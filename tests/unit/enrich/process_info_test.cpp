@@ -67,6 +67,7 @@ TEST_CASE("process: secrets on command lines", "[unit]") {
       {"option follows", {"x", "--token", "--verbose"}, {"x", "--token", "--verbose"}},
       {"not a secret", {"x", "--max-tokens", "5"}, {"x", "--max-tokens", "5"}},
       {"variable", {"env", "OPENAI_API_KEY=abc", "x"}, {"env", "OPENAI_API_KEY=" + masked, "x"}},
+      {"python's -u", {"python3", "-u", "app.py"}, {"python3", "-u", "app.py"}},
       {"curl user", {"curl", "-u", "me:pw"}, {"curl", "-u", masked}},
       {"header",
        {"curl", "-H", "Authorization: Bearer abc"},
