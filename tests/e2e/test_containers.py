@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Containers of runc: a libssl that exists only inside an image (overlayfs), in mount and pid
+namespaces of its own, in containers that come and go; and a program that replaces its library.
+"""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+import uuid
+
+from harness import Daemon, World, job, nonce_of, run
+
+CONTAINERS = 10
+
+
+def make_image(directory):
+    """curl and what it loads, nothing else."""
+    curl = pathlib.Path(shutil.which("curl")).resolve()
+    listing = run("ldd", curl, stdout=subprocess.PIPE, text=True).stdout
+    for path in [str(curl), *re.findall(r"(/\S+)", listing)]:
+        target = directory / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(pathlib.Path(path).resolve(), target)
+    for name in ("etc", "tmp", "proc", "dev", "sys"):
+        (directory / name).mkdir(exist_ok=True)
+    return curl
+
+
+class Container:
+    """A bundle over an image: an overlay of its own, the network of the world."""
+
+    def __init__(self, world, image):
+        self.id = uuid.uuid4().hex * 2  # what docker and containerd call theirs
+        self.world = world
+        self.dir = world.dir / f"container-{self.id[:8]}"
+        for name in ("upper", "work", "root"):
+            (self.dir / name).mkdir(parents=True)
+        run("mount", "-t", "tmpfs", "tmpfs", self.dir / "upper")  # overlay wants no overlay below
+        for name in ("u", "w"):
+            (self.dir / "upper" / name).mkdir()
+        run("mount", "-t", "overlay", "overlay", "-o",
+            f"lowerdir={image},upperdir={self.dir}/upper/u,workdir={self.dir}/upper/w",
+            self.dir / "root")
+        shutil.copy(world.dir / "ca.pem", self.dir / "root" / "ca.pem")
+        shutil.copy(f"/etc/netns/{world.name}/hosts", self.dir / "root" / "etc" / "hosts")
+
+    def curl(self, curl, call):
+        command = [str(curl), "-sS", "--http1.1", "--cacert", "/ca.pem", "-o", "/tmp/answer",
+                   "-w", "%{http_code}", "--data-binary", call["body"],
+                   f"https://{call['host']}:{call['port']}{call['path']}"]
+        for key, value in call["headers"].items():
+            command += ["-H", f"{key}: {value}"]
+        run("runc", "spec", cwd=self.dir)
+        config = json.loads((self.dir / "config.json").read_text())
+        config["root"] = {"path": str(self.dir / "root"), "readonly": False}
+        config["process"].update(terminal=False, args=command)
+        for namespace in config["linux"]["namespaces"]:
+            if namespace["type"] == "network":
+                namespace["path"] = f"/run/netns/{self.world.name}"
+        (self.dir / "config.json").write_text(json.dumps(config))
+        return run("runc", "run", self.id, cwd=self.dir, stdout=subprocess.PIPE, text=True).stdout
+
+    def remove(self):
+        for name in ("root", "upper"):
+            subprocess.run(["umount", "-l", self.dir / name], check=False)
+
+
+class Containers(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World().__enter__()
+        cls.image = cls.world.dir / "image"
+        cls.curl = make_image(cls.image)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.__exit__()
+
+    def daemon(self):
+        daemon = Daemon(self.world)
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def test_containers_that_come_and_go(self):
+        daemon = self.daemon()
+        ids = {}
+        for _ in range(CONTAINERS):
+            container = Container(self.world, self.image)
+            self.addCleanup(container.remove)
+            call = job("openai_json")
+            self.assertEqual(container.curl(self.curl, call), "200")
+            ids[call["nonce"]] = container.id
+        events = daemon.wait(CONTAINERS)
+        captured = {nonce_of(event) for event in events} & set(ids)
+        print(f"  containers, one call each: captured {len(captured)}/{CONTAINERS}", flush=True)
+        self.assertEqual(captured, set(ids))
+        self.assertEqual(len(events), CONTAINERS)
+        seen = {row["process"].get("container_id") for row in daemon.calls()}
+        self.assertEqual(seen, set(ids.values()))
+
+    def test_library_replaced_while_running(self):
+        """An update puts a new file in the place of the old one: another inode."""
+        daemon = self.daemon()
+        libraries = self.world.dir / "updated"
+        libraries.mkdir()
+        source = next(self.image.rglob("libssl.so.3"))
+        issued = set()
+        for number in range(4):
+            fresh = libraries / f"new-{number}"
+            shutil.copy2(source, fresh)
+            fresh.rename(libraries / "libssl.so.3")
+            call = job("openai_json")
+            done = self.world.client(["/usr/bin/python3", CURL_CLIENT], [call], 1,
+                                     env={"LD_LIBRARY_PATH": str(libraries)})
+            self.assertIn(call["nonce"], done)
+            again = job("openai_json")  # the first may be too early for a library never seen
+            self.world.client(["/usr/bin/python3", CURL_CLIENT], [again], 1,
+                              env={"LD_LIBRARY_PATH": str(libraries)})
+            issued.add(again["nonce"])
+        captured = {nonce_of(event) for event in daemon.wait(2 * 4, 5)}
+        print(f"  replaced library: captured {len(captured)}/8, all second calls "
+              f"{issued <= captured}", flush=True)
+        self.assertLessEqual(issued, captured)
+
+
+CURL_CLIENT = pathlib.Path(__file__).resolve().parent / "clients" / "curl_client.py"
+
+if __name__ == "__main__":
+    if shutil.which("runc") is None:
+        sys.exit("test_containers needs runc (Debian package runc)")
+    unittest.main()
