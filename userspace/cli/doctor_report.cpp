@@ -8,6 +8,7 @@
 #include <map>
 
 #include "userspace/capture/process_maps.h"
+#include "userspace/capture/process_sockets.h"
 #include "userspace/enrich/process_info.h"
 
 namespace llmtap {
@@ -33,13 +34,18 @@ std::string remark(const ProcessReport& report, bool readable) {
   const bool has_sites = std::any_of(report.files.begin(), report.files.end(),
                                      [](const TlsFile& f) { return !f.plan.sites.empty(); });
   if (has_sites) return {};
+  const std::string open = report.https == 0 ? ""
+                                             : " (" + std::to_string(report.https) +
+                                                   " connections to or from port 443 now)";
   if (report.process.language == "java")
-    return "Java's own TLS (JSSE) is bytecode: out of reach of probes; its calls stay unseen";
+    return "Java's own TLS (JSSE) is bytecode: out of reach of probes; its calls stay unseen" +
+           open;
   for (const auto& file : report.files) {
     if (!file.plan.reason.empty()) return file.plan.reason;
     if (file.searching) return "still being searched";
   }
-  return "no TLS library mapped: plain connections only, or TLS that is not known";
+  if (report.https != 0) return "speaks HTTPS with a TLS library that is not known" + open;
+  return "no TLS library mapped: plain connections only";
 }
 
 }  // namespace
@@ -93,11 +99,9 @@ DoctorReport examine_host(const std::vector<pid_t>& pids) {
     ProcessReport one;
     one.process = table.info(pid);
     if (const auto files = found.find(pid); files != found.end()) one.files = files->second;
-    one.remark = process_link(pid, "ns/pid").empty() &&
-                         access(("/proc/" + std::to_string(pid)).c_str(), F_OK) != 0
-                     ? "no such process"
-                     : remark(one, is_readable(pid));
-    if (asked || !one.files.empty() || one.process.language == "java") {
+    if (one.files.empty()) one.https = https_connections(pid);
+    one.remark = process_exists(pid) ? remark(one, is_readable(pid)) : "no such process";
+    if (asked || !one.files.empty() || one.https != 0 || one.process.language == "java") {
       report.processes.push_back(std::move(one));
     } else {
       ++report.without_tls;

@@ -25,6 +25,7 @@ struct HostCheck {
 struct ProcessReport {
   ProcessInfo process;
   std::vector<TlsFile> files;  // only those with TLS
+  std::size_t https = 0;       // open HTTPS connections, where no TLS was found
   std::string remark;          // why nothing can be seen, if that is so; one line
 };
 

@@ -229,6 +229,7 @@ std::string to_json(const DoctorReport& report) {
                 {"files", std::move(files)}};
     if (!process.process.language.empty()) one["language"] = process.process.language;
     if (!process.process.container_id.empty()) one["container_id"] = process.process.container_id;
+    if (process.https != 0) one["https_connections"] = process.https;
     if (!process.remark.empty()) one["remark"] = process.remark;
     processes.push_back(std::move(one));
   }

@@ -5,6 +5,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "userspace/capture/process_sockets.h"
+
 using namespace llmtap;
 
 TEST_CASE("maps: lines of proc_pid_maps(5)", "[unit]") {
@@ -45,4 +47,41 @@ TEST_CASE("maps: this process", "[unit]") {
   CHECK(mappings[0].path == process_link(getpid(), "exe"));
   for (const auto& mapping : mappings) CHECK(open_mapped(getpid(), mapping));
   CHECK(executable_maps(0).empty());
+}
+
+TEST_CASE("sockets: established ones with port 443 on either end", "[unit]") {
+  struct Case {
+    const char* name;
+    const char* line;
+    std::set<std::uint64_t> inodes;
+  };
+  const Case cases[] = {
+      {"header",
+       "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "
+       "inode\n",
+       {}},
+      {"client",
+       "   0: 0100007F:9C40 0200007F:01BB 01 00000000:00000000 00:00000000 00000000  0 0 4711 1 "
+       "x\n",
+       {4711}},
+      {"server",
+       "   0: 0100007F:01BB 0200007F:9C40 01 00000000:00000000 00:00000000 00000000  0 0 12 1 x\n",
+       {12}},
+      {"listening",
+       "   0: 00000000:01BB 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0 0 13 1 x\n",
+       {}},
+      {"another port",
+       "   0: 0100007F:1F90 0200007F:9C40 01 00000000:00000000 00:00000000 00000000  0 0 14 1 x\n",
+       {}},
+      {"IPv6",
+       "   1: 00000000000000000000000001000000:9C40 00000000000000000000000001000000:01BB 01 0:0 "
+       "0:0 0 0 0 15 1",
+       {15}},
+      {"cut off", "   0: 0100007F:9C40 0200007F:01BB 01 0:0", {}},
+      {"empty", "", {}},
+  };
+  for (const auto& c : cases) {
+    DYNAMIC_SECTION(c.name) { CHECK(https_sockets(c.line) == c.inodes); }
+  }
+  CHECK(https_connections(getpid()) == 0);
 }
