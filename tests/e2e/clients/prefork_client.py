@@ -7,12 +7,14 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 PORT = 8099
 parallel = int(sys.argv[1])
 jobs = [line.strip() for line in sys.stdin]
+lock = threading.Lock()
 server = subprocess.Popen(
     ["gunicorn", "--preload", "--workers", "4", "--bind", f"127.0.0.1:{PORT}", "--log-level",
      "error", "--keep-alive", "5", "prefork_app:app"],
@@ -22,7 +24,9 @@ server = subprocess.Popen(
 def post(job):
     conn = http.client.HTTPConnection("127.0.0.1", PORT)
     conn.request("POST", "/", job)
-    print(conn.getresponse().read().decode(), flush=True)
+    line = conn.getresponse().read().decode()
+    with lock:
+        print(line, flush=True)
     conn.close()
 
 
