@@ -247,10 +247,14 @@ void Connection::join_websocket(Direction direction, Side side, std::string_view
 }
 
 // A late attach may begin in the middle of an HTTP/1 message, so its decoder, which searches, gets
-// everything that is nothing else.
+// everything that is nothing else. Held bytes come here while a guess of HTTP/2 is being tried, too.
 void Connection::search_http1(Direction direction, std::string_view bytes, Stamp stamp) {
   if (!decoder_) decoder_ = std::make_unique<Http1Decoder>();
   decoder_->feed(direction, bytes, stamp, *this);
+  if (unknown_->late_http2) {  // the guess stands until a start line contradicts it
+    if (requests_) settle();
+    return;
+  }
   if (static_cast<const Http1Decoder&>(*decoder_).requests()) {
     settle();
   } else if (unknown_->turns >= kMaxTurns) {
