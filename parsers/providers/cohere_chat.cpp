@@ -144,23 +144,6 @@ class CohereChatParser final : public CallParser {
     call.input.push_back(std::move(message));
   }
 
-  static Message& answer(CallRecord& call) {
-    if (call.output.empty()) {
-      call.output.emplace_back();
-      call.output.back().role = "assistant";
-    }
-    return call.output.front();
-  }
-
-  static void append(Message& message, PartKind kind, std::string_view text) {
-    if (text.empty()) return;
-    if (message.parts.empty() || message.parts.back().kind != kind) {
-      message.parts.push_back(text_part(kind == PartKind::kText ? "text" : "thinking", ""));
-      message.parts.back().kind = kind;
-    }
-    message.parts.back().text += text;
-  }
-
   // Citations stay beside the text that they belong to, as the vendor wrote them.
   static void cite(const Json& citations, CallRecord& call) {
     for (auto& part : answer(call).parts) {
@@ -194,11 +177,11 @@ class CohereChatParser final : public CallParser {
       call.response_id = json["id"].str();
     } else if (type == "content-start" || type == "content-delta") {
       const Json content = message["content"];
-      append(answer(call), PartKind::kReasoning, content["thinking"].string().value_or(""));
-      append(answer(call), PartKind::kText, content["text"].string().value_or(""));
+      append_text(answer(call), PartKind::kReasoning, content["thinking"].string().value_or(""));
+      append_text(answer(call), PartKind::kText, content["text"].string().value_or(""));
       if (type == "content-delta") mark_token(call, ts_ns);
     } else if (type == "tool-plan-delta") {
-      append(answer(call), PartKind::kText, message["tool_plan"].string().value_or(""));
+      append_text(answer(call), PartKind::kText, message["tool_plan"].string().value_or(""));
       mark_token(call, ts_ns);
     } else if (type == "tool-call-start") {
       auto& parts = answer(call).parts;
@@ -223,7 +206,7 @@ class CohereChatParser final : public CallParser {
     if (type == "stream-start") {
       call.response_id = json["generation_id"].str();
     } else if (type == "text-generation") {
-      append(answer(call), PartKind::kText, json["text"].string().value_or(""));
+      append_text(answer(call), PartKind::kText, json["text"].string().value_or(""));
       mark_token(call, ts_ns);
     } else if (type == "stream-end") {
       call.output.clear();  // the whole answer follows
@@ -238,13 +221,13 @@ class CohereChatParser final : public CallParser {
     call.response_id = (json["id"] ? json["id"] : json["response_id"]).str();
     if (json["message"].is_object()) {
       const Json message = json["message"];
-      append(answer(call), PartKind::kText, message["tool_plan"].string().value_or(""));
+      append_text(answer(call), PartKind::kText, message["tool_plan"].string().value_or(""));
       for (auto& part : read_openai_message(message).parts) {
         answer(call).parts.push_back(std::move(part));
       }
       cite(message["citations"], call);
     } else {
-      append(answer(call), PartKind::kText, json["text"].string().value_or(""));
+      append_text(answer(call), PartKind::kText, json["text"].string().value_or(""));
       cite(json["citations"], call);
       for (const auto tool : json["tool_calls"].elements()) {
         answer(call).parts.push_back(v1_tool_call(tool));

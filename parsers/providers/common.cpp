@@ -193,4 +193,21 @@ Part text_part(std::string_view wire_type, std::string_view text) {
   return part;
 }
 
+Message& answer(CallRecord& call) {
+  if (call.output.empty()) {
+    call.output.emplace_back();
+    call.output.back().role = "assistant";
+  }
+  return call.output.front();
+}
+
+void append_text(Message& message, PartKind kind, std::string_view text) {
+  if (text.empty()) return;
+  if (message.parts.empty() || message.parts.back().kind != kind) {
+    message.parts.push_back(text_part(kind == PartKind::kText ? "text" : "thinking", ""));
+    message.parts.back().kind = kind;
+  }
+  message.parts.back().text += text;
+}
+
 }  // namespace llmtap

@@ -49,4 +49,10 @@ std::string dump_without_media(const Json& block);
 
 Part text_part(std::string_view wire_type, std::string_view text);
 
+// The one answer of a dialect without choices: a message of role "assistant", made when needed.
+Message& answer(CallRecord& call);
+// Goes on with the last part if it is of this kind (kText or kReasoning), else begins one. An
+// empty text adds nothing.
+void append_text(Message& message, PartKind kind, std::string_view text);
+
 }  // namespace llmtap

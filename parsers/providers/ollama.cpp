@@ -62,8 +62,8 @@ class OllamaParser final : public CallParser {
     if (const auto model = json["model"].string()) call.model_served = std::string(*model);
     apply_openai_error(json, call);
     if (const auto text = json["response"].string()) {
-      append(answer(call), PartKind::kReasoning, json["thinking"].string().value_or(""));
-      append(answer(call), PartKind::kText, *text);
+      append_text(answer(call), PartKind::kReasoning, json["thinking"].string().value_or(""));
+      append_text(answer(call), PartKind::kText, *text);
     }
     for (auto& part : read(json["message"]).parts) take(std::move(part), call);
     if (call.streamed && !json["done"].boolean().value_or(true)) mark_token(call, event.ts_ns);
@@ -77,7 +77,7 @@ class OllamaParser final : public CallParser {
     Message message;
     message.role = json["role"].str();
     if (const auto thinking = json["thinking"].string(); thinking && !thinking->empty()) {
-      append(message, PartKind::kReasoning, *thinking);
+      append_text(message, PartKind::kReasoning, *thinking);
     }
     if (message.role == "tool") {
       Part part;
@@ -87,7 +87,7 @@ class OllamaParser final : public CallParser {
       message.parts.push_back(std::move(part));
       return message;
     }
-    append(message, PartKind::kText, json["content"].string().value_or(""));
+    append_text(message, PartKind::kText, json["content"].string().value_or(""));
     for (const auto image : json["images"].elements()) {
       message.parts.push_back(
           media_from_base64(PartKind::kImage, "image", "", image.string().value_or("")));
@@ -115,27 +115,10 @@ class OllamaParser final : public CallParser {
     call.input.push_back(std::move(message));
   }
 
-  static Message& answer(CallRecord& call) {
-    if (call.output.empty()) {
-      call.output.emplace_back();
-      call.output.back().role = "assistant";
-    }
-    return call.output.front();
-  }
-
-  static void append(Message& message, PartKind kind, std::string_view text) {
-    if (text.empty()) return;
-    if (message.parts.empty() || message.parts.back().kind != kind) {
-      message.parts.push_back(text_part(kind == PartKind::kText ? "text" : "thinking", ""));
-      message.parts.back().kind = kind;
-    }
-    message.parts.back().text += text;
-  }
-
   static void take(Part part, CallRecord& call) {
     Message& message = answer(call);
     if (part.kind == PartKind::kText || part.kind == PartKind::kReasoning) {
-      append(message, part.kind, part.text);
+      append_text(message, part.kind, part.text);
     } else {
       message.parts.push_back(std::move(part));
     }
