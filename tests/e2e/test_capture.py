@@ -71,9 +71,8 @@ class Capture(unittest.TestCase):
         results = self.world.client(CLIENTS[client], jobs, parallel)
         self.assertEqual(len(results), CALLS, "the client itself failed")
         type(self).seen += CALLS
-        events = self.daemon.wait(self.seen)[-CALLS:] if CALLS else []
         by_nonce = {}
-        for event in self.daemon.events():
+        for event in self.daemon.wait(self.seen):
             by_nonce.setdefault(harness.nonce_of(event), []).append(event)
         captured = [j for j in jobs if j["nonce"] in by_nonce]
         doubled = [j for j in captured if len(by_nonce[j["nonce"]]) > 1]
