@@ -14,7 +14,7 @@ import unittest
 
 from test_sdks import BUILD, HERE, npm_install
 import harness
-from harness import Daemon, World
+from harness import Daemon, WorldCase
 
 MODULES = BUILD / "agents" / "node_modules"
 # Where the agents send what is no model call.
@@ -29,15 +29,11 @@ AGENTS = {
 }
 
 
-class Agents(unittest.TestCase):
+class Agents(WorldCase):
     @classmethod
     def setUpClass(cls):
-        cls.world = World().__enter__()
-        cls.daemon = Daemon(cls.world)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.__exit__()
+        super().setUpClass()
+        cls.running = Daemon(cls.world)
 
     def check(self, agent):
         home = self.world.dir / agent
@@ -47,14 +43,14 @@ class Agents(unittest.TestCase):
             CODEX_API_KEY="sk-e2e-0123456789abcdefghijklmnop", IS_SANDBOX="1",
             GEMINI_API_KEY="AIzaE2E0123456789abcdefghijklmnopqrstuv",
             GEMINI_CLI_TRUST_WORKSPACE="true", CODEX_CA_CERTIFICATE=str(self.world.dir / "ca.pem"))
-        seen, asked = len(self.daemon.events()), len(self.world.requests())
+        seen, asked = len(self.running.events()), len(self.world.requests())
         subprocess.run(self.world.inside(*AGENTS[agent]), env=environment, cwd=home / "work",
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, timeout=120)
         requests = self.world.requests()[asked:]
         calls = [r for r in requests if r["played"]]
         self.assertTrue(calls, "the agent asked no model")
-        events = self.daemon.wait(seen + len(calls))[seen:]
+        events = self.running.wait(seen + len(calls))[seen:]
         other = [r for r in requests if not r["played"]]
         print(f"  {agent}: {len(events)} spans for {len(calls)} model calls; {len(other)} other "
               f"requests ({sum(r['bytes'] for r in other)} bytes) to the same hosts", flush=True)

@@ -15,7 +15,7 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from harness import Daemon, PYTHON, World, nonce_of  # noqa: E402
+from harness import Daemon, PYTHON, WorldCase, nonce_of  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("LLMTAP_CLIENTS", HERE.parents[1] / "build" / "clients"))
 COMMANDS = {
@@ -63,18 +63,14 @@ def text_of(event):
                    if m.get("role") != "reasoning")
 
 
-class Sdks(unittest.TestCase):
+class Sdks(WorldCase):
     @classmethod
     def setUpClass(cls):
-        cls.world = World().__enter__()
-        cls.daemon = Daemon(cls.world)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.__exit__()
+        super().setUpClass()
+        cls.running = Daemon(cls.world)
 
     def check(self, language):
-        before = len(self.daemon.events())
+        before = len(self.running.events())
         done = subprocess.run(self.world.inside(*COMMANDS[language]), text=True, timeout=300,
                               env=self.world.environment(), stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE)
@@ -82,9 +78,9 @@ class Sdks(unittest.TestCase):
         self.assertTrue(results, done.stderr)
         failed = [r for r in results if r.get("failed")]
         self.assertEqual(failed, [], "an SDK failed by itself")
-        self.daemon.wait(before + len(results))
+        self.running.wait(before + len(results))
         spans = {}
-        for event in self.daemon.events()[before:]:
+        for event in self.running.events()[before:]:
             spans.setdefault(nonce_of(event), []).append(event)
         for result in results:
             with self.subTest(sdk=result["sdk"], kind=result["kind"]):

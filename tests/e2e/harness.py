@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import unittest
 import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -163,6 +164,20 @@ class Daemon:
         self.process.send_signal(sig)
         self.process.wait(20)
         return self.process.returncode
+
+
+class WorldCase(unittest.TestCase):
+    """A suite in a world of its own; daemons of a test end with it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World().__enter__()
+        cls.addClassCleanup(cls.world.__exit__)
+
+    def daemon(self, *arguments, env=None):
+        daemon = Daemon(self.world, *arguments, env=env)
+        self.addCleanup(daemon.stop)
+        return daemon
 
 
 def recording(name):

@@ -10,7 +10,7 @@ import subprocess
 import unittest
 
 import harness
-from harness import CLIENTS, World, job, recording
+from harness import CLIENTS, WorldCase, job, recording
 
 CALLS = 60
 HEADER = struct.Struct("<IBBHQQQQQQII")  # userspace/capture/recording.h
@@ -43,15 +43,7 @@ def played(name):
     return b"".join(b"%x\r\n%s\r\n" % (len(e), e) for e in events) + b"0\r\n\r\n"
 
 
-class Bytes(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World().__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.__exit__()
-
+class Bytes(WorldCase):
     def check(self, client):
         plays = ["openai_stream", "openai_json", "anthropic_stream", "anthropic_401"]
         jobs = [job(plays[i % len(plays)]) for i in range(CALLS)]

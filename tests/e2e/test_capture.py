@@ -12,7 +12,7 @@ import sys
 import unittest
 
 import harness
-from harness import CLIENTS, Daemon, World, job, recording
+from harness import CLIENTS, Daemon, WorldCase, job, recording
 
 CALLS = int(os.environ.get("LLMTAP_E2E_CALLS", 200))
 PLAYS = ["openai_stream", "anthropic_stream", "openai_json", "anthropic_json", "openai_tool_stream",
@@ -43,16 +43,12 @@ def output_text(event):
     return "".join(m.get("content") or "" for m in event["meta"]["output"]["messages"])
 
 
-class Capture(unittest.TestCase):
+class Capture(WorldCase):
     @classmethod
     def setUpClass(cls):
-        cls.world = World().__enter__()
-        cls.daemon = Daemon(cls.world)
+        super().setUpClass()
+        cls.running = Daemon(cls.world)
         cls.seen = 0
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.__exit__()
 
     def check_event(self, event, issued, result):
         recorded = recording(issued["play"])
@@ -72,7 +68,7 @@ class Capture(unittest.TestCase):
         self.assertEqual(len(results), CALLS, "the client itself failed")
         type(self).seen += CALLS
         by_nonce = {}
-        for event in self.daemon.wait(self.seen):
+        for event in self.running.wait(self.seen):
             by_nonce.setdefault(harness.nonce_of(event), []).append(event)
         captured = [j for j in jobs if j["nonce"] in by_nonce]
         doubled = [j for j in captured if len(by_nonce[j["nonce"]]) > 1]
@@ -92,10 +88,10 @@ class Capture(unittest.TestCase):
 
     def test_no_secret_left_the_process(self):
         # Runs last by name order only in part; the check is on all that was written so far.
-        text = self.daemon.jsonl.read_text() if self.daemon.jsonl.exists() else ""
+        text = self.running.jsonl.read_text() if self.running.jsonl.exists() else ""
         for secret in SECRETS:
             self.assertNotIn(secret, text)
-            for path in self.daemon.dir.iterdir():
+            for path in self.running.dir.iterdir():
                 self.assertNotIn(secret.encode(), path.read_bytes(), path)
 
 

@@ -12,7 +12,7 @@ import sys
 import unittest
 import uuid
 
-from harness import Daemon, World, job, nonce_of, run
+from harness import WorldCase, job, nonce_of, run
 
 CONTAINERS = 10
 
@@ -69,21 +69,12 @@ class Container:
             subprocess.run(["umount", "-l", self.dir / name], check=False)
 
 
-class Containers(unittest.TestCase):
+class Containers(WorldCase):
     @classmethod
     def setUpClass(cls):
-        cls.world = World().__enter__()
+        super().setUpClass()
         cls.image = cls.world.dir / "image"
         cls.curl = make_image(cls.image)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.__exit__()
-
-    def daemon(self):
-        daemon = Daemon(self.world)
-        self.addCleanup(daemon.stop)
-        return daemon
 
     def test_containers_that_come_and_go(self):
         daemon = self.daemon()

@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from harness import HERE, PYTHON, Daemon, World, job, nonce_of
+from harness import HERE, PYTHON, WorldCase, job, nonce_of
 
 NODE_HTTP2 = ["node", HERE / "clients" / "http2_client.js"]
 WEBSOCKET = [PYTHON, HERE / "clients" / "websocket_client.py"]
@@ -18,20 +18,7 @@ def nonces(events):
     return sorted(nonce_of(event) or "?" for event in events)
 
 
-class Framings(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World().__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.__exit__()
-
-    def daemon(self):
-        daemon = Daemon(self.world)
-        self.addCleanup(daemon.stop)
-        return daemon
-
+class Framings(WorldCase):
     def test_http2_multiplexed(self):
         daemon = self.daemon()
         jobs = [job(("openai_stream", "openai_json", "openai_tool_stream")[i % 3], x_delay_ms=2)

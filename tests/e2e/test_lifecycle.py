@@ -17,7 +17,7 @@ import time
 import unittest
 
 import harness
-from harness import CLIENTS, HERE, PYTHON, Daemon, World, job, nonce_of
+from harness import CLIENTS, HERE, PYTHON, Daemon, WorldCase, job, nonce_of
 
 FRESH_RUNS = int(os.environ.get("LLMTAP_E2E_FRESH", 200))
 
@@ -26,20 +26,7 @@ def nonces(events):
     return {nonce_of(event) for event in events}
 
 
-class Lifecycle(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World().__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.__exit__()
-
-    def daemon(self, *arguments):
-        daemon = Daemon(self.world, *arguments)
-        self.addCleanup(daemon.stop)
-        return daemon
-
+class Lifecycle(WorldCase):
     def fresh(self, binary, make_command, runs):
         """Runs `runs` fresh copies of `binary`, one call each; returns the captured share."""
         daemon = self.daemon()
