@@ -130,8 +130,10 @@ class Daemon:
 
     def start(self):
         command = [BINARY, "run", "--jsonl", self.jsonl, "--db", self.db, *self.arguments]
-        self.process = subprocess.Popen([str(c) for c in command], stdout=self.log.open("a"),
-                                        stderr=subprocess.STDOUT, env={**os.environ, **self.env})
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen([str(c) for c in command], stdout=log,
+                                            stderr=subprocess.STDOUT,
+                                            env={**os.environ, **self.env})
         self.world.processes.append(self.process)
         deadline = time.time() + 30
         while "watching" not in self.log.read_text():
