@@ -55,7 +55,7 @@ struct Assembler::State final : RecordSink {
   void evict_over_budget();
 
   const Limits limits;
-  const ProviderNames names;
+  ProviderNames names;
   RecordSink& sink;
   PeerMatch peers;
   FoldContext fold;
@@ -197,6 +197,10 @@ void Assembler::feed(const Chunk& chunk) {
   if (it != state.by_id.end()) state.close(it->second, Connection::Cause::kClosed);
 }
 
+void Assembler::set_names(ProviderNames names) { state_->names = std::move(names); }
+
+void Assembler::set_identity(IdentityRules rules) { state_->fold.identity = std::move(rules); }
+
 void Assembler::advance(TimeNs now_ns) { state_->tick(now_ns); }
 
 void Assembler::finish(TimeNs now_ns) {
@@ -214,6 +218,7 @@ std::size_t Assembler::memory() const { return state_->bytes + state_->peers.mem
 
 std::uint64_t Assembler::merged() const { return state_->peers.merged(); }
 
+const StreamCounts& Assembler::stream_counts() const { return state_->context.counts; }
 const LossLedger& Assembler::losses() const { return state_->losses; }
 
 }  // namespace llmtap

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "parsers/assembly/identity.h"
 #include "parsers/assembly/provider_names.h"
 #include "parsers/core/call_record.h"
 #include "parsers/core/chunk.h"
@@ -56,6 +57,10 @@ class Assembler {
   ~Assembler();
 
   void feed(const Chunk& chunk);
+  // Labels for exchanges that begin from now on.
+  void set_names(ProviderNames names);
+  // Where requests say whose they are; likewise.
+  void set_identity(IdentityRules rules);
   // Event time moves on without chunks: releases what waits for it (a server's record for its
   // client's, bytes behind a hole) and evicts what has been idle for too long. Call it a few times
   // per second.
@@ -67,6 +72,7 @@ class Assembler {
   std::size_t memory() const;
   std::uint64_t merged() const;  // server's ends that were dropped for their client's
   const LossLedger& losses() const;
+  const StreamCounts& stream_counts() const;
 
  private:
   struct State;

@@ -23,6 +23,7 @@ class Connection::Inlet final : public StreamSink {
   void hole(std::uint64_t count, TimeNs begin_ns, TimeNs end_ns, bool overflow) override {
     connection_.hole(direction_, count, {begin_ns, end_ns}, overflow);
   }
+  void repeated(std::uint64_t count) override { connection_.context_.counts.repeated += count; }
 
  private:
   Connection& connection_;
@@ -64,7 +65,11 @@ void Connection::feed(const Chunk& chunk) {
     for (ByteStream& stream : streams_) stream.start_anywhere();
   }
   last_ns_ = std::max(last_ns_, chunk.end_ns);
-  if (closed_ || verdict_ == ConnVerdict::kIgnore) return;
+  context_.counts.fed += chunk.bytes.size();
+  if (closed_ || verdict_ == ConnVerdict::kIgnore) {
+    context_.counts.skipped += chunk.bytes.size();
+    return;
+  }
   const Direction other = opposite(chunk.direction);
   auto& ahead = streams_[static_cast<std::size_t>(other)];
   if (ahead.waiting()) {
@@ -176,7 +181,12 @@ void Connection::set_verdict(ConnVerdict verdict) {
 }
 
 void Connection::bytes(Direction direction, std::string_view bytes, Stamp stamp) {
-  if (closed_ || verdict_ == ConnVerdict::kIgnore) return;
+  const bool wanted = !closed_ && verdict_ != ConnVerdict::kIgnore;
+  (wanted ? context_.counts.parsed : context_.counts.skipped) += bytes.size();
+  if (wanted) decode(direction, bytes, stamp);
+}
+
+void Connection::decode(Direction direction, std::string_view bytes, Stamp stamp) {
   if (unknown_) {
     detect(direction, bytes, stamp);
   } else {
@@ -185,6 +195,7 @@ void Connection::bytes(Direction direction, std::string_view bytes, Stamp stamp)
 }
 
 void Connection::hole(Direction direction, std::uint64_t count, Stamp stamp, bool overflow) {
+  context_.counts.gap += count;
   if (closed_ || verdict_ == ConnVerdict::kIgnore) return;
   // Watched, holes are what we asked for.
   if (verdict_ != ConnVerdict::kWatch && !after_watch_[static_cast<std::size_t>(direction)]) {
@@ -209,7 +220,7 @@ void Connection::detect(Direction direction, std::string_view bytes, Stamp stamp
     return choose(direction, joined, before);
   }
   search_http1(direction, start, before);  // where a chunk begins a message may begin: not joined
-  this->bytes(direction, bytes, stamp);
+  if (!closed_ && verdict_ != ConnVerdict::kIgnore) decode(direction, bytes, stamp);
 }
 
 void Connection::choose(Direction direction, std::string_view bytes, Stamp stamp) {

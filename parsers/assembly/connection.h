@@ -18,6 +18,7 @@
 #include "parsers/assembly/assembler.h"
 #include "parsers/assembly/call_fold.h"
 #include "parsers/assembly/peer_match.h"
+#include "parsers/core/loss.h"
 #include "parsers/stream/byte_stream.h"
 #include "parsers/wire/decoder.h"
 
@@ -30,6 +31,7 @@ struct ConnectionContext {
   PeerMatch& peers;
   RecordSink& sink;
   PeerView* current = nullptr;  // the exchange whose fold is at work: records come from it
+  StreamCounts counts = {};
 };
 
 class Connection final : private ExchangeSink {
@@ -76,6 +78,7 @@ class Connection final : private ExchangeSink {
   void release_deferred();
   void peer_ended(const Chunk& chunk);
   void bytes(Direction direction, std::string_view bytes, Stamp stamp);
+  void decode(Direction direction, std::string_view bytes, Stamp stamp);
   void hole(Direction direction, std::uint64_t count, Stamp stamp, bool overflow);
   void detect(Direction direction, std::string_view bytes, Stamp stamp);
   void choose(Direction direction, std::string_view bytes, Stamp stamp);

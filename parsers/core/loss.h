@@ -19,6 +19,7 @@ enum class LossReason : std::uint8_t {
   kStateFull,        // a kernel map had no room for the call or the connection
   kUnmatchedReturn,  // a return without its entry (attached in the middle of a call)
   kWrongSite,        // a probe saw a result that makes no sense: not the function we took it for
+  kNoBuffer,         // a socket's bytes moved without a buffer to read: sendfile, splice, io_uring
   // chunk → ordered bytes
   kGap,           // bytes missing between two chunks
   kReorderLimit,  // more out-of-order bytes than the stream may hold
@@ -49,13 +50,22 @@ inline constexpr std::size_t kLossReasons = static_cast<std::size_t>(LossReason:
 constexpr std::string_view name(LossReason reason) {
   constexpr std::array<std::string_view, kLossReasons> kNames = {
       "ring_full",      "user_fault",      "too_long",        "state_full",
-      "unmatched_return", "wrong_site", "gap",           "reorder_limit",   "not_http",
+      "unmatched_return", "wrong_site", "no_buffer", "gap",           "reorder_limit",   "not_http",
       "malformed_http", "header_limit",    "unknown_context", "body_limit",
       "bad_coding",     "malformed_body",  "malformed_json",  "content_limit",
       "connection_limit", "idle",          "queue_full",      "rejected",
       "spool_full",     "store_failed"};
   return kNames[static_cast<std::size_t>(reason)];
 }
+
+// Bytes of all connections' streams. fed == parsed + skipped + repeated + what is held for a hole.
+struct StreamCounts {
+  std::uint64_t fed = 0;       // came in chunks
+  std::uint64_t parsed = 0;    // in order, given to a decoder
+  std::uint64_t skipped = 0;   // of connections that are judged or closed
+  std::uint64_t repeated = 0;  // came twice
+  std::uint64_t gap = 0;       // came never; not part of `fed`
+};
 
 // Counts per reason. Plain values: the owner decides about threads.
 class LossLedger {

@@ -50,6 +50,7 @@ void ByteStream::deliver(std::uint64_t offset, std::string_view bytes, std::uint
   anywhere_ = false;
   const std::uint64_t end = saturating_add(offset, bytes.size());
   const std::uint64_t covered = saturating_add(end, missing);
+  if (offset < next_ && !bytes.empty()) sink.repeated(std::min(end, next_) - offset);
   if (end > next_) {
     bytes.remove_prefix(static_cast<std::size_t>(next_ - offset));
     next_ = end;

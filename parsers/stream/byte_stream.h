@@ -25,6 +25,8 @@ class StreamSink {
   virtual void bytes(std::string_view bytes, TimeNs begin_ns, TimeNs end_ns) = 0;
   // `count` bytes are missing here. `overflow`: they were given up because the limit was reached.
   virtual void hole(std::uint64_t count, TimeNs begin_ns, TimeNs end_ns, bool overflow) = 0;
+  // `count` bytes came again and are left out.
+  virtual void repeated(std::uint64_t /*count*/) {}
 };
 
 class ByteStream {
