@@ -102,7 +102,8 @@ Next Http1Decoder::response_head(std::string_view text, bool whole, Stamp stamp)
   answering_ = open_.empty() ? 0 : open_.front().id;
   if (answering_ == 0) {
     if (head.status != 101) return {Next::Kind::kBody, framing};
-    half(*requests_).enter_tunnel();
+    loss(LossReason::kUnknownContext, 0);  // a tunnel of whom? It is passed over
+    half(*requests_).enter_tunnel(*this);
     return {Next::Kind::kTunnel, {}};
   }
   Open& open = open_.front();
@@ -117,7 +118,7 @@ Next Http1Decoder::response_head(std::string_view text, bool whole, Stamp stamp)
 
 // RFC 9110 7.8, 9.3.6. The exchange goes on only if we understand what follows.
 Next Http1Decoder::switch_protocols(ResponseHead&& head, Stamp stamp) {
-  half(*requests_).enter_tunnel();
+  half(*requests_).enter_tunnel(*this);
   if (head.status == 101 && has_token(head.headers, "upgrade", "websocket")) {
     socket_ = std::make_unique<WebSocketStream>(answering_, &head.headers);
   }
@@ -192,7 +193,7 @@ void Http1Decoder::end_all_but(std::size_t count, End end, Stamp stamp) {
 
 void Http1Decoder::die(Stamp stamp) {
   dead_ = true;
-  for (Http1Half& each : halves_) each.enter_tunnel();
+  for (Http1Half& each : halves_) each.enter_tunnel(*this);
   loss(LossReason::kUnknownContext, 0);
   end_all_but(0, End::kGap, stamp);
 }

@@ -52,7 +52,8 @@ void Http1Half::expect_head() {
   std::string().swap(text_);
 }
 
-void Http1Half::enter_tunnel() {
+void Http1Half::enter_tunnel(Owner& owner) {
+  count_skipped(owner);
   state_ = State::kTunnel;
   std::string().swap(text_);
 }
@@ -188,7 +189,7 @@ void Http1Half::take_head(std::string_view text, bool whole, Stamp stamp, Owner&
   switch (next.kind) {
     case Next::Kind::kBody: begin_body(next.framing, stamp, owner); break;
     case Next::Kind::kSilent: expect_head(); break;
-    case Next::Kind::kTunnel: enter_tunnel(); break;
+    case Next::Kind::kTunnel: enter_tunnel(owner); break;
     case Next::Kind::kReject: lose_sync(stamp, owner, false); break;
   }
 }
@@ -363,7 +364,7 @@ void Http1Half::gap_in_head(std::uint64_t bytes, Stamp stamp, Owner& owner) {
   }
   count_skipped(owner);
   const Next next = owner.head(direction_, classify_start_line(lines), lines, false, head_stamp_);
-  if (next.kind == Next::Kind::kTunnel) return enter_tunnel();
+  if (next.kind == Next::Kind::kTunnel) return enter_tunnel(owner);
   if (next.kind != Next::Kind::kBody) return lose_sync(stamp, owner, false);
   owner.missing(direction_, bytes);
   if (next.framing.kind != BodyFraming::Kind::kChunked) return lose_sync(stamp, owner, true);

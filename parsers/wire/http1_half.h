@@ -73,7 +73,8 @@ class Http1Half {
 
   // The rest of a head that is under way will not come: takes what is there of it.
   void cut_head(Stamp stamp, Owner& owner);
-  void enter_tunnel();
+  // What follows is another protocol's; counts what was skipped.
+  void enter_tunnel(Owner& owner);
   // The owner knows better: forget the message, look for the next one.
   void resync();
 

@@ -67,5 +67,23 @@ TEST_CASE("assembler: a keep-alive connection gives one record per call", "[unit
   }
 }
 
+// Binary bytes that look like frames; then the connection turns out to be HTTP/1.
+TEST_CASE("assembler: bytes held back behind a guess of HTTP/2 stay harmless", "[unit]") {
+  const std::string ping("\0\0\x08\x06\0\0\0\0\0" "12345678", 17);
+  for (const std::size_t size : {0, 1, 7}) {
+    CAPTURE(size);
+    RecordLog log;
+    Assembler assembler({}, log);
+    std::vector<Turn> turns = {{Direction::kWrite, std::string("\x01\x02", 2)},  // too short to tell
+                               {Direction::kRead, ping + ping},                  // the guess
+                               {Direction::kWrite, chat_request("hi")},
+                               {Direction::kRead, chat_response("a", "b")}};
+    for (const auto& owned : to_chunks(turns, size)) assembler.feed(owned.view());
+    assembler.finish(9 * kTurnNs);
+    if (size == 0) REQUIRE(log.records.size() == 1);
+    for (const auto& call : log.records) CHECK(call.response_id == "a");
+  }
+}
+
 }  // namespace
 }  // namespace llmtap

@@ -259,6 +259,14 @@ TEST_CASE("http1: late attach finds the next message", "[unit]") {
       }
     }
   }
+  SECTION("an upgrade whose request was cut is counted, not guessed") {
+    const auto log = decode(
+        {{kUp, "\xff" "ET /r HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"},
+         {kDown, "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x02hi"}});
+    CHECK(log.seen.empty());
+    CHECK(log.losses.bytes(LossReason::kUnknownContext) == 60);
+    CHECK(log.losses.times(LossReason::kUnknownContext) == 2);
+  }
   SECTION("an answer to an unseen request is nobody's") {
     const auto log = decode({{kDown, sized("0")}, {kUp, kGet}, {kDown, sized("1")}});
     REQUIRE(log.seen.size() == 1);
