@@ -47,6 +47,7 @@ struct Assembler::State final : RecordSink {
 
   LiveList::iterator find_or_open(const ConnId& id);
   void data(const Chunk& chunk);
+  void socket(const Chunk& chunk);
   void account(Live& live);
   void close(LiveList::iterator it, Connection::Cause cause);
   void close_process(std::uint32_t tgid);
@@ -70,6 +71,7 @@ struct Assembler::State final : RecordSink {
 };
 
 void Assembler::State::record(CallRecord&& call) {
+  if (active) call.socket = active->socket();
   if (context.current) {
     peers.record(std::move(call), *context.current, now_ns);
   } else {
@@ -123,6 +125,11 @@ void Assembler::State::data(const Chunk& chunk) {
   evict_over_budget();
 }
 
+void Assembler::State::socket(const Chunk& chunk) {
+  find_or_open(chunk.conn)->connection.set_socket(chunk.socket, chunk.end_ns);
+  peers.socket(chunk.conn, chunk.socket);
+}
+
 void Assembler::State::account(Live& entry) {
   const std::size_t now = entry.connection.memory();
   bytes += now - entry.bytes;
@@ -133,6 +140,7 @@ void Assembler::State::close(LiveList::iterator it, Connection::Cause cause) {
   active = &it->connection;
   it->connection.close(cause, std::max(now_ns, it->connection.last_ns()));
   active = nullptr;
+  peers.closed(it->connection.id(), now_ns);
   if (it->in_waiting) std::erase(waiting, &it->connection);
   bytes -= it->bytes;
   by_id.erase(it->connection.id());
@@ -191,6 +199,7 @@ void Assembler::feed(const Chunk& chunk) {
   switch (chunk.kind) {
     case ChunkKind::kData: return state.data(chunk);
     case ChunkKind::kProcessExit: return state.close_process(chunk.conn.tgid);
+    case ChunkKind::kSocket: return state.socket(chunk);
     case ChunkKind::kClose: break;
   }
   const auto it = state.by_id.find(chunk.conn);

@@ -3,6 +3,9 @@
 
 #include <unistd.h>
 
+#include <array>
+#include <string_view>
+#include <thread>
 #include <utility>
 
 #include "userspace/base/log.h"
@@ -27,13 +30,6 @@ Prepare prepare_for(ContentPolicy policy) {
   };
 }
 
-void add(Destinations& destinations, std::unique_ptr<RecordWriter> writer, ContentPolicy policy,
-         std::string line) {
-  destinations.sinks.push_back(
-      std::make_unique<QueuedSink>(std::move(writer), kQueued, prepare_for(policy)));
-  if (!line.empty()) destinations.lines.push_back(std::move(line));
-}
-
 std::optional<std::string> llmobs_line(const CallRecord& call) {
   return llmobs::event_json(llmobs::encode_event(call, {}));
 }
@@ -48,39 +44,161 @@ std::unique_ptr<Spool> open_spool(const DeliveryConfig& config, const std::strin
   return std::move(Spool::open("", config.spool_max_bytes).value());
 }
 
-void add_datadog(Destinations& out, const Config& config) {
+using Opened = Result<std::unique_ptr<RecordWriter>>;
+
+Opened open_store(const Config& config) {
+  return open_store_writer(config.store.path, {config.store.keep, config.store.max_bytes});
+}
+
+Opened open_jsonl(const Config& config) {
+  return open_line_writer("jsonl", config.jsonl.path, llmobs_line);
+}
+
+Opened open_datadog(const Config& config) {
   const auto& datadog = config.datadog;
   LlmobsTarget target{datadog.site, datadog.api_key, datadog.agentless, datadog.agent_url,
-                      datadog.override_origin};
-  const bool direct = datadog.agentless.value_or(false);
-  std::string line =
-      "Datadog LLMObs: " + (direct ? "intake of " + datadog.site : "Agent at " + datadog.agent_url);
+                      datadog.override_origin, datadog.report_sdk_calls};
+  return std::unique_ptr<RecordWriter>(
+      std::make_unique<LlmobsWriter>(std::move(target), open_spool(config.delivery, "datadog")));
+}
+
+std::string datadog_line(const Config& config) {
+  const auto& datadog = config.datadog;
+  std::string line = "Datadog LLMObs: " + (datadog.agentless.value_or(false)
+                                               ? "intake of " + datadog.site
+                                               : "Agent at " + datadog.agent_url);
   if (!datadog.override_origin.empty()) line += ", at " + datadog.override_origin;
-  add(out,
-      std::make_unique<LlmobsWriter>(std::move(target), open_spool(config.delivery, "datadog")),
-      datadog.content, std::move(line));
+  return line;
+}
+
+bool terminal_on(const Config& config) {
+  const bool stdout_free = config.jsonl.path != "-";
+  return config.terminal && stdout_free && ::isatty(STDOUT_FILENO) == 1;
+}
+
+// One destination. A further one is a row here, a section in config.h and its keys.
+struct Row {
+  std::string_view name;
+  bool (*on)(const Config&);
+  // Whether the writer can stay when the configuration changes from one to the other.
+  bool (*same)(const Config&, const Config&);
+  Opened (*open)(const Config&);
+  Prepare (*prepare)(const Config&);
+  std::string (*line)(const Config&);  // empty: nothing to say
+};
+
+constexpr std::array kRows = {
+    Row{"store", [](const Config& c) { return c.store.enabled; },
+        [](const Config& a, const Config& b) { return a.store == b.store; }, open_store,
+        [](const Config& c) { return prepare_for(c.store.content); },
+        [](const Config& c) { return "store: " + c.store.path; }},
+    Row{"jsonl", [](const Config& c) { return !c.jsonl.path.empty(); },
+        [](const Config& a, const Config& b) { return a.jsonl == b.jsonl; }, open_jsonl,
+        [](const Config& c) { return prepare_for(c.jsonl.content); },
+        [](const Config& c) { return "JSON lines: " + c.jsonl.path; }},
+    Row{"datadog", [](const Config& c) { return c.datadog.enabled.value_or(false); },
+        [](const Config& a, const Config& b) {
+          return a.datadog == b.datadog && a.delivery == b.delivery;
+        },
+        open_datadog, [](const Config& c) { return prepare_for(c.datadog.content); },
+        datadog_line},
+    Row{"terminal", terminal_on, [](const Config&, const Config&) { return true; },
+        [](const Config&) -> Opened { return make_terminal_writer(); },
+        [](const Config&) { return Prepare{}; }, [](const Config&) { return std::string(); }},
+};
+
+Result<std::unique_ptr<QueuedSink>> open_sink(const Row& row, const Config& config) {
+  auto writer = row.open(config);
+  if (!writer) return writer.error();
+  return std::make_unique<QueuedSink>(std::move(*writer), kQueued, row.prepare(config));
+}
+
+OpenWriter opener(const Row& row, const Config& config) {
+  if (!row.on(config)) return []() -> Opened { return std::unique_ptr<RecordWriter>(); };
+  return [&row, config] { return row.open(config); };
+}
+
+QueuedSink::Change change(const Row& row, const Config& from, const Config& to) {
+  QueuedSink::Change change;
+  change.prepare = row.prepare(to);
+  if (row.on(from) == row.on(to) && row.same(from, to)) return change;
+  change.open = opener(row, to);
+  change.back = opener(row, from);
+  change.flush_deadline = from.delivery.flush_deadline;
+  return change;
 }
 
 }  // namespace
 
-Result<Destinations> open_destinations(const Config& config) {
-  Destinations out;
-  if (config.store.enabled) {
-    auto writer = open_store_writer(config.store.path, {config.store.keep, config.store.max_bytes});
-    if (!writer) return writer.error();
-    add(out, std::move(*writer), config.store.content, "store: " + config.store.path);
-  }
-  if (!config.jsonl.path.empty()) {
-    auto writer = open_line_writer("jsonl", config.jsonl.path, llmobs_line);
-    if (!writer) return writer.error();
-    add(out, std::move(*writer), config.jsonl.content, "JSON lines: " + config.jsonl.path);
-  }
-  if (config.datadog.enabled.value_or(false)) add_datadog(out, config);
-  const bool stdout_free = config.jsonl.path != "-";
-  if (config.terminal && stdout_free && ::isatty(STDOUT_FILENO) == 1) {
-    add(out, make_terminal_writer(), ContentPolicy::kFull, "");
+Result<std::unique_ptr<Destinations>> Destinations::open(const Config& config) {
+  auto out = std::make_unique<Destinations>();
+  out->config_ = config;
+  for (const auto& row : kRows) {
+    auto& sink = out->sinks_.emplace_back();
+    if (!row.on(config)) continue;
+    auto opened = open_sink(row, config);
+    if (!opened) return opened.error();
+    sink = std::move(*opened);
   }
   return out;
+}
+
+void Destinations::reload(const Config& config) {
+  sinks_.resize(kRows.size());
+  for (std::size_t i = 0; i < kRows.size(); ++i) {
+    const Row& row = kRows[i];
+    if (sinks_[i]) {
+      sinks_[i]->change(change(row, config_, config));
+    } else if (row.on(config)) {
+      auto opened = open_sink(row, config);
+      if (!opened) {
+        log_error(std::string(row.name) + ": " + opened.error().message);
+        continue;
+      }
+      const std::lock_guard lock(mutex_);
+      sinks_[i] = std::move(*opened);
+    }
+  }
+  config_ = config;
+}
+
+void Destinations::accept(const SharedCall& call) {
+  for (const auto& sink : sinks_) {
+    if (sink) sink->accept(call);
+  }
+  for (const auto& sink : others_) sink->accept(call);
+}
+
+void Destinations::flush(std::chrono::milliseconds deadline) {
+  std::vector<std::thread> flushes;
+  for (const auto& sink : sinks_) {
+    if (sink) flushes.emplace_back([&sink, deadline] { sink->flush(deadline); });
+  }
+  for (const auto& sink : others_) {
+    flushes.emplace_back([&sink, deadline] { sink->flush(deadline); });
+  }
+  for (auto& thread : flushes) thread.join();
+}
+
+std::vector<std::string> Destinations::lines() const { return describe_destinations(config_); }
+
+std::vector<SinkCounts> Destinations::counts() const {
+  std::vector<SinkCounts> counts;
+  const std::lock_guard lock(mutex_);
+  for (const auto& sink : sinks_) {
+    if (sink) counts.push_back(sink->counts());
+  }
+  for (const auto& sink : others_) counts.push_back(sink->counts());
+  return counts;
+}
+
+std::vector<std::string> describe_destinations(const Config& config) {
+  std::vector<std::string> lines;
+  for (const auto& row : kRows) {
+    if (!row.on(config)) continue;
+    if (auto line = row.line(config); !line.empty()) lines.push_back(std::move(line));
+  }
+  return lines;
 }
 
 }  // namespace llmtap

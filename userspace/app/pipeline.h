@@ -9,16 +9,14 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <memory>
-#include <vector>
+#include <mutex>
 
 #include "parsers/assembly/assembler.h"
 #include "parsers/core/result.h"
 #include "userspace/app/config.h"
+#include "userspace/app/destinations.h"
+#include "userspace/app/enrichment.h"
 #include "userspace/capture/chunk_source.h"
-#include "userspace/enrich/pricing.h"
-#include "userspace/enrich/token_estimate.h"
-#include "userspace/sinks/sink.h"
 
 namespace llmtap {
 
@@ -31,9 +29,20 @@ struct PipelineHooks {
   std::function<void()> on_tick;
 };
 
+struct PipelineCounts {
+  std::uint64_t calls = 0;    // ended, and given to the destinations
+  std::uint64_t partial = 0;  // of these: something was lost or cut on our side
+  std::uint64_t secrets_masked = 0;
+  std::size_t connections = 0;  // open now
+  std::size_t memory = 0;       // bytes of the assembler, now
+  LossLedger losses;            // of the assembler
+  StreamCounts streams;         // bytes that came in chunks, and what became of them
+};
+
 class Pipeline final : private RecordSink {
  public:
-  Pipeline(const Config& config, std::vector<std::unique_ptr<Sink>> sinks, PipelineHooks hooks);
+  // `destinations` must outlive it.
+  Pipeline(const Config& config, Destinations& destinations, PipelineHooks hooks);
   ~Pipeline() override;
 
   // Until the source is finished or `stop` becomes true; then drains what is there, ends the open
@@ -41,25 +50,25 @@ class Pipeline final : private RecordSink {
   Status run(ChunkSource& source, const std::atomic<bool>& stop,
              std::chrono::milliseconds flush_deadline);
 
-  std::uint64_t calls() const { return calls_; }
-  std::uint64_t secrets_masked() const { return secrets_masked_; }
-  const LossLedger& losses() const { return assembler_.losses(); }
+  // A new configuration, from a hook: what begins from now on is labelled and priced by it.
+  void reload(const Config& config);
+
+  // As of the last poll; from any thread.
+  PipelineCounts counts() const;
 
  private:
   void record(CallRecord&& call) override;
   void verdict(const ConnId& conn, ConnVerdict verdict) override;
   void loss(const ConnId&, LossReason, std::uint64_t) override {}  // the assembler's ledger has it
-  void enrich(CallRecord& call);
-  void flush(std::chrono::milliseconds deadline);
+  void publish_counts();
 
-  const Config config_;
-  std::vector<std::unique_ptr<Sink>> sinks_;
+  Destinations& destinations_;
   const PipelineHooks hooks_;
-  TokenEstimator estimator_;
-  PriceTable prices_;
+  Enrichment enrichment_;
   Assembler assembler_;  // reports to this object
-  std::atomic<std::uint64_t> calls_{0};
-  std::atomic<std::uint64_t> secrets_masked_{0};
+  PipelineCounts now_;
+  mutable std::mutex mutex_;
+  PipelineCounts published_;  // guarded by mutex_
 };
 
 }  // namespace llmtap

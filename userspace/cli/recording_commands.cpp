@@ -11,6 +11,7 @@
 #include "userspace/app/kernel_capture.h"
 #include "userspace/app/pipeline.h"
 #include "userspace/base/log.h"
+#include "userspace/capture/plain_ports.h"
 #include "userspace/capture/recording.h"
 #include "userspace/cli/commands.h"
 #include "userspace/cli/observed_command.h"
@@ -40,7 +41,7 @@ int record(const RecordOptions& options) {
     command = std::make_unique<ObservedCommand>(std::move(*held));
   }
   const auto& signalled = stop_on_signals();
-  auto capture = KernelCapture::start(command != nullptr);
+  auto capture = KernelCapture::start(command != nullptr, false, PlainOptions{default_plain_ports()});
   if (!capture) return fail(capture.error().message);
   KernelCapture& kernel = **capture;
   auto recording = RecordingSource::create(options.file, kernel.source());
@@ -89,9 +90,9 @@ std::unique_ptr<Sink> replay_sink(const std::string& to) {
 int replay(const ReplayOptions& options) {
   auto source = ReplaySource::open(options.file);
   if (!source) return fail(source.error().message);
-  std::vector<std::unique_ptr<Sink>> sinks;
-  sinks.push_back(replay_sink(options.to));
-  Pipeline pipeline(Config{}, std::move(sinks), {});
+  Destinations destinations;
+  destinations.add(replay_sink(options.to));
+  Pipeline pipeline(Config{}, destinations, {});
   const auto status = pipeline.run(**source, stop_on_signals(), std::chrono::seconds{60});
   return status ? 0 : fail(options.file + ": " + status.error().message);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "userspace/app/config.h"
@@ -8,6 +9,7 @@
 #include "userspace/app/kernel_capture.h"
 #include "userspace/app/pipeline.h"
 #include "userspace/base/log.h"
+#include "userspace/capture/plain_ports.h"
 #include "userspace/cli/commands.h"
 #include "userspace/cli/observed_command.h"
 #include "userspace/cli/stop_signal.h"
@@ -47,22 +49,32 @@ Result<Config> configure(const RunOptions& options) {
   return config;
 }
 
+std::optional<PlainOptions> plain_options(const Config& config) {
+  if (!config.plain_http.enabled) return std::nullopt;
+  PlainOptions options{default_plain_ports()};
+  options.linger = config.plain_http.linger;
+  options.ports.insert(options.ports.end(), config.plain_http.ports.begin(),
+                       config.plain_http.ports.end());
+  return options;
+}
+
 void announce(const KernelCapture& capture, const Destinations& destinations) {
   std::string line = capture.describe();
-  for (const auto& destination : destinations.lines) line += "; " + destination;
+  for (const auto& destination : destinations.lines()) line += "; " + destination;
   log_info(line);
 }
 
 void report_end(const KernelCapture& capture, const Pipeline& pipeline) {
   const LossLedger kernel = capture.source().losses();
+  const PipelineCounts counts = pipeline.counts();
   std::string text;
   for (std::size_t i = 0; i < kLossReasons; ++i) {
     const auto reason = static_cast<LossReason>(i);
-    const auto times = kernel.times(reason) + pipeline.losses().times(reason);
+    const auto times = kernel.times(reason) + counts.losses.times(reason);
     if (times > 0)
       text += (text.empty() ? "" : ", ") + std::string(name(reason)) + ' ' + std::to_string(times);
   }
-  log_info(std::to_string(pipeline.calls()) + " calls" + (text.empty() ? "" : "; lost: " + text));
+  log_info(std::to_string(counts.calls) + " calls" + (text.empty() ? "" : "; lost: " + text));
 }
 
 int run(const RunOptions& options) {
@@ -80,14 +92,14 @@ int run(const RunOptions& options) {
     command = std::make_unique<ObservedCommand>(std::move(*held));
   }
   const auto& signalled = stop_on_signals();
-  auto capture = KernelCapture::start(command != nullptr, config->hold_exec);
+  auto capture = KernelCapture::start(command != nullptr, config->hold_exec, plain_options(*config));
   if (!capture) return fail(capture.error().message);
-  auto destinations = open_destinations(*config);
+  auto destinations = Destinations::open(*config);
   if (!destinations) return fail(destinations.error().message);
   KernelCapture& kernel = **capture;
   if (command != nullptr) kernel.prepare(options.command.front());
   kernel.wait_until_settled();
-  announce(kernel, *destinations);
+  announce(kernel, **destinations);
   if (command) {
     if (auto status = kernel.source().add_target(command->pid()); !status)
       return fail(status.error().message);
@@ -103,7 +115,7 @@ int run(const RunOptions& options) {
   };
   hooks.describe_process = [&kernel](CallRecord& call) { kernel.describe_process(call); };
   hooks.on_tick = [&] { stop = signalled || (command && command->ended()); };
-  Pipeline pipeline(*config, std::move(destinations->sinks), std::move(hooks));
+  Pipeline pipeline(*config, **destinations, std::move(hooks));
   if (auto status = pipeline.run(kernel.source(), stop, config->delivery.flush_deadline); !status) {
     return fail(status.error().message);
   }

@@ -15,7 +15,9 @@ constexpr std::chrono::milliseconds kIdle{500};
 }  // namespace
 
 QueuedSink::QueuedSink(std::unique_ptr<RecordWriter> writer, std::size_t capacity, Prepare prepare)
-    : writer_(std::move(writer)),
+    : name_(writer->name()),
+      capacity_(capacity),
+      writer_(std::move(writer)),
       prepare_(std::move(prepare)),
       queue_(capacity),
       thread_([this] { run(); }) {}
@@ -24,16 +26,17 @@ QueuedSink::~QueuedSink() {
   queue_.close();
   thread_.join();
   if (dropped_ > 0)
-    log_warning(std::string(name()) + ": " + std::to_string(dropped_) + " calls dropped");
+    log_warning(name_ + ": " + std::to_string(dropped_) + " calls dropped");
 }
 
 void QueuedSink::accept(SharedCall call) {
+  if (off_) return;
   if (queue_.push(std::move(call))) {
     ++accepted_;
     return;
   }
   if (dropped_++ == 0) {
-    log_warning(std::string(name()) + ": queue full, calls are dropped and counted");
+    log_warning(name_ + ": queue full, calls are dropped and counted");
   }
 }
 
@@ -46,18 +49,84 @@ void QueuedSink::flush(std::chrono::milliseconds deadline) {
   }
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
       until - std::chrono::steady_clock::now());
-  writer_->flush(std::max(left, std::chrono::milliseconds{0}));
+  const std::shared_lock lock(writer_mutex_);
+  if (writer_) writer_->flush(std::max(left, std::chrono::milliseconds{0}));
+}
+
+SinkCounts QueuedSink::counts() const {
+  SinkCounts counts;
+  counts.name = name_;
+  counts.accepted = accepted_;
+  counts.dropped = dropped_;
+  counts.withheld = withheld_;
+  counts.queued = queue_.size();
+  counts.capacity = capacity_;
+  const std::shared_lock lock(writer_mutex_);
+  if (writer_) writer_->count(counts);
+  return counts;
+}
+
+void QueuedSink::change(Change change) {
+  const std::lock_guard lock(mutex_);
+  if (change_ && change.open) change.back = std::move(change_->back);
+  if (change_ && !change.open) {
+    change.open = std::move(change_->open);
+    change.back = std::move(change_->back);
+  }
+  change_ = std::move(change);
+  off_ = false;
+}
+
+void QueuedSink::set_writer(std::unique_ptr<RecordWriter> writer) {
+  {
+    const std::unique_lock lock(writer_mutex_);
+    writer_.swap(writer);
+  }
+  // The former writer, if any, ends here: not under the lock, it may take its time.
+}
+
+void QueuedSink::switch_off_without_writer() {
+  const std::lock_guard lock(mutex_);
+  off_ = !writer_ && !change_;
+}
+
+void QueuedSink::apply(Change change) {
+  if (change.open) {
+    if (writer_) writer_->flush(change.flush_deadline);
+    set_writer(nullptr);
+    auto writer = change.open();
+    if (!writer) {
+      log_error(name_ + ": " + writer.error().message + "; the former destination stays");
+      writer = change.back();
+      if (!writer) log_error(name_ + ": " + writer.error().message + "; nothing is sent");
+      if (writer) set_writer(std::move(*writer));
+      switch_off_without_writer();
+      return;
+    }
+    set_writer(std::move(*writer));
+    switch_off_without_writer();
+  }
+  prepare_ = std::move(change.prepare);
 }
 
 void QueuedSink::run() {
   while (!queue_.done()) {
     const auto calls = queue_.pop(kMostAtOnce, kIdle);
+    // After pop: what was accepted after the change is never treated the old way.
+    std::optional<Change> change;
+    {
+      const std::lock_guard lock(mutex_);
+      change = std::exchange(change_, std::nullopt);
+    }
+    if (change) apply(std::move(*change));
     if (!calls.empty()) write(calls);
   }
 }
 
 void QueuedSink::write(std::span<const SharedCall> calls) {
-  if (!prepare_) {
+  if (!writer_) {
+    withheld_ += calls.size();
+  } else if (!prepare_) {
     writer_->write(calls);
   } else {
     std::vector<SharedCall> visible;
@@ -65,6 +134,7 @@ void QueuedSink::write(std::span<const SharedCall> calls) {
     for (const auto& call : calls) {
       if (auto seen = prepare_(call)) visible.push_back(std::move(seen));
     }
+    withheld_ += calls.size() - visible.size();
     if (!visible.empty()) writer_->write(visible);
   }
   {

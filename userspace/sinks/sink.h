@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "parsers/core/call_record.h"
+#include "userspace/sinks/counts.h"
 
 namespace llmtap {
 
@@ -19,6 +20,8 @@ class Sink {
   virtual void accept(std::shared_ptr<const CallRecord> call) = 0;
   // Sends what is queued; returns at the latest after `deadline`.
   virtual void flush(std::chrono::milliseconds deadline) = 0;
+  // From any thread.
+  virtual SinkCounts counts() const = 0;
 };
 
 }  // namespace llmtap

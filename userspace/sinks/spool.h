@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "parsers/core/result.h"
+#include "userspace/sinks/counts.h"
 
 namespace llmtap {
 
@@ -42,12 +43,7 @@ class Spool {
   // The first `count` records of the last peek are done with.
   void pop(std::size_t count);
 
-  struct Counts {
-    std::uint64_t records = 0;  // waiting
-    std::uint64_t bytes = 0;
-    std::uint64_t dropped = 0;    // oldest ones, for lack of room
-    std::uint64_t in_memory = 0;  // of `records`: the disk refused them
-  };
+  using Counts = SpoolCounts;
   Counts counts() const;
 
  private:

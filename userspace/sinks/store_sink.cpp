@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/sinks/store_sink.h"
 
+#include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -72,10 +74,21 @@ std::string search_text_of(const Message& message) {
   return text;
 }
 
+// The database and its log of writes.
+std::uint64_t bytes_on_disk(const std::string& path) {
+  std::uint64_t bytes = 0;
+  for (const char* suffix : {"", "-wal"}) {
+    std::error_code missing;
+    const auto size = std::filesystem::file_size(path + suffix, missing);
+    if (!missing) bytes += size;
+  }
+  return bytes;
+}
+
 class StoreWriter final : public RecordWriter {
  public:
-  StoreWriter(std::unique_ptr<Store> store, const Retention& retention)
-      : store_(std::move(store)), retention_(retention) {}
+  StoreWriter(std::string path, std::unique_ptr<Store> store, const Retention& retention)
+      : path_(std::move(path)), store_(std::move(store)), retention_(retention) {}
 
   ~StoreWriter() override {
     if (lost_ > 0) log_warning("store: " + std::to_string(lost_) + " calls could not be kept");
@@ -83,11 +96,16 @@ class StoreWriter final : public RecordWriter {
 
   std::string_view name() const override { return "store"; }
 
+  void count(SinkCounts& counts) const override {
+    counts.store = StoreCounts{stored_, lost_, bytes_on_disk(path_)};
+  }
+
   void write(std::span<const SharedCall> calls) override {
     std::vector<StoredCall> rows;
     rows.reserve(calls.size());
     for (const auto& call : calls) rows.push_back(to_stored(*call));
     if (auto status = store_->insert(rows); status) {
+      stored_ += calls.size();
       if (std::exchange(failed_, 0) > 0) log_info("store: writing again");
     } else {
       if (failed_ == 0)
@@ -109,10 +127,12 @@ class StoreWriter final : public RecordWriter {
         now + (more && *more ? std::chrono::milliseconds{50} : std::chrono::milliseconds{60'000});
   }
 
+  const std::string path_;
   const std::unique_ptr<Store> store_;
   const Retention retention_;
   std::uint64_t failed_ = 0;  // since the last success
-  std::uint64_t lost_ = 0;
+  std::atomic<std::uint64_t> stored_{0};
+  std::atomic<std::uint64_t> lost_{0};
   std::chrono::steady_clock::time_point next_retention_{};
 };
 
@@ -148,7 +168,7 @@ Result<std::unique_ptr<RecordWriter>> open_store_writer(const std::string& path,
                                                         const Retention& retention) {
   auto store = Store::open(path);
   if (!store) return store.error();
-  return std::unique_ptr<RecordWriter>(std::make_unique<StoreWriter>(std::move(*store), retention));
+  return std::unique_ptr<RecordWriter>(std::make_unique<StoreWriter>(path, std::move(*store), retention));
 }
 
 }  // namespace llmtap
