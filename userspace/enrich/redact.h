@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Masks secrets and personal data in every text of a record. Runs before any sink, so before disk.
-// Finding is by form (vendor prefixes, PEM armour, JWT shape, "api_key": ...), never by meaning: a
-// secret without a form of its own, outside a named field, is not recognised.
+// Finding is by form (vendor prefixes, PEM armour, JWT shape, "api_key": ..., check digits), never
+// by meaning: a secret without a form of its own, outside a named field, is not recognised.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,14 +13,20 @@
 
 namespace llmtap {
 
+class UserPatterns;
+
 struct RedactOptions {
-  bool personal = false;  // e-mail, phone, card (Luhn), IBAN as well; secrets always
+  bool personal = false;  // personal_patterns.h as well; secrets always
+  const UserPatterns* patterns = nullptr;  // likewise; may be null
 };
 
-// `text` with each find replaced by "[REDACTED:kind]". JSON stays JSON: neither a find nor its
-// replacement holds a quote or a backslash... except in PEM blocks, whose "\n" escapes go with
-// them. Returns the number of finds.
-std::size_t redact_text(std::string& text, const RedactOptions& options);
+enum class TextKind : std::uint8_t { kText, kJson };
+
+// `text` with each find replaced by "[REDACTED:kind]". JSON stays JSON: a mask for a bare number is
+// quoted; where a user's pattern reached over a string's end the whole text becomes one mask.
+// Returns the number of finds.
+std::size_t redact_text(std::string& text, const RedactOptions& options,
+                        TextKind kind = TextKind::kText);
 
 // Every text that leaves the process: messages, tools, documents, parameters, errors, path,
 // headers, ids that callers choose, command line.

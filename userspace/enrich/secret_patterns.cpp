@@ -6,69 +6,52 @@
 #include <cstdint>
 #include <optional>
 
+#include "userspace/enrich/key_forms.h"
+#include "userspace/enrich/text_scan.h"
+
 namespace llmtap {
 namespace {
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
-bool upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool alnum(char c) { return digit(c) || upper(c) || (c >= 'a' && c <= 'z'); }
-bool token(char c) { return alnum(c) || c == '-' || c == '_'; }
-bool base64(char c) { return token(c) || c == '+' || c == '/' || c == '=' || c == '.' || c == '~'; }
-char lower(char c) { return upper(c) ? static_cast<char>(c + 32) : c; }
+using namespace scan;
 
-bool starts(std::string_view text, std::size_t at, std::string_view word) {
-  return text.substr(at, word.size()) == word;
-}
-bool starts_nocase(std::string_view text, std::size_t at, std::string_view word) {
-  if (text.size() - at < word.size()) return false;
-  return std::equal(word.begin(), word.end(), text.begin() + static_cast<std::ptrdiff_t>(at),
-                    [](char a, char b) { return a == lower(b); });
-}
-
-// How many bytes from `at` on are of the class, looking at no more than `most`: whoever asks at
-// every position of a hostile text must not read the rest of it each time.
-template <class Class>
-std::size_t run(std::string_view text, std::size_t at, Class is, std::size_t most) {
-  std::size_t length = 0;
-  while (length < most && at + length < text.size() && is(text[at + length])) ++length;
-  return length;
-}
 constexpr std::size_t kLongestKey = 512;
 constexpr std::size_t kLongestToken = 16384;
 
-// Vendor keys by their prefix; `least` counts the whole key.
-struct KeyForm {
-  std::string_view prefix;
-  std::size_t least;
-  std::string_view kind;
+bool in_tail(KeyTail tail, char c) {
+  if (tail == KeyTail::kToken) return token(c);
+  return tail == KeyTail::kDotted ? token(c) || c == '.' : base64(c);
+}
+
+// Which forms begin with a byte: [begin, end) of a table ordered by first byte.
+struct Range {
+  std::uint8_t begin = 0, end = 0;
 };
-constexpr std::array kKeyForms = {
-    KeyForm{"sk-ant-", 24, "anthropic_key"}, KeyForm{"sk-or-", 24, "openrouter_key"},
-    KeyForm{"sk-", 20, "api_key"},           KeyForm{"sk_live_", 20, "stripe_key"},
-    KeyForm{"rk_live_", 20, "stripe_key"},   KeyForm{"sess-", 30, "openai_session"},
-    KeyForm{"AIza", 35, "google_key"},       KeyForm{"ya29.", 25, "google_token"},
-    KeyForm{"gsk_", 24, "groq_key"},         KeyForm{"xai-", 24, "xai_key"},
-    KeyForm{"pplx-", 24, "perplexity_key"},  KeyForm{"hf_", 20, "huggingface_token"},
-    KeyForm{"r8_", 20, "replicate_token"},   KeyForm{"fw_", 20, "fireworks_key"},
-    KeyForm{"nvapi-", 24, "nvidia_key"},     KeyForm{"tgp_v1_", 24, "together_key"},
-    KeyForm{"pa-", 30, "voyage_key"},        KeyForm{"csk-", 24, "cerebras_key"},
-    KeyForm{"ghp_", 24, "github_token"},     KeyForm{"gho_", 24, "github_token"},
-    KeyForm{"ghs_", 24, "github_token"},     KeyForm{"github_pat_", 30, "github_token"},
-    KeyForm{"glpat-", 20, "gitlab_token"},   KeyForm{"xoxb-", 20, "slack_token"},
-    KeyForm{"xoxp-", 20, "slack_token"},     KeyForm{"npm_", 30, "npm_token"},
-    KeyForm{"ABSK", 40, "bedrock_key"},      KeyForm{"dckr_pat_", 24, "docker_token"},
-    KeyForm{"lsv2_", 24, "langsmith_key"},   KeyForm{"ddapi_", 24, "datadog_key"},
-};
+template <class Table, class First>
+constexpr std::array<Range, 256> by_first_byte(const Table& table, First first) {
+  std::array<Range, 256> ranges{};
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    auto& range = ranges[static_cast<unsigned char>(first(table[i]))];
+    if (range.end == 0) range.begin = static_cast<std::uint8_t>(i);
+    // Not next to the others of its byte: the table is out of order.
+    if (range.end != 0 && range.end != i) throw "order";
+    range.end = static_cast<std::uint8_t>(i + 1);
+  }
+  return ranges;
+}
+constexpr auto kKeyRanges =
+    by_first_byte(kKeyForms, [](const KeyForm& form) { return form.prefix[0]; });
 
 Find vendor_key(std::string_view text, std::size_t at) {
-  for (const auto& form : kKeyForms) {
+  const Range range = kKeyRanges[static_cast<unsigned char>(text[at])];
+  for (std::size_t i = range.begin; i < range.end; ++i) {
+    const auto& form = kKeyForms[i];
     if (!starts(text, at, form.prefix)) continue;
     const auto tail = at + form.prefix.size();
-    const auto length = form.prefix.size() + run(text, tail, token, kLongestKey);
+    const auto rest = run(text, tail, [&](char c) { return in_tail(form.tail, c); }, kLongestKey);
     // A word such as "sk-learn-based-classifier" has no digit.
-    const auto key = text.substr(tail, length - form.prefix.size());
-    if (length >= form.least && std::any_of(key.begin(), key.end(), digit)) {
-      return {0, length, form.kind};
+    const auto key = text.substr(tail, rest);
+    if (form.prefix.size() + rest >= form.least && std::any_of(key.begin(), key.end(), digit)) {
+      return {0, form.prefix.size() + rest, form.kind};
     }
   }
   return {};
@@ -110,176 +93,180 @@ Find pem(std::string_view text, std::size_t at) {
   return {0, length, "private_key"};
 }
 
-// A named field: the name stays, the value goes. `basic` and `bearer` are schemes of a header.
+// scheme://user:password@host, scheme://token@host (RFC 3986 3.2.1).
+Find user_info(std::string_view text, std::size_t at) {
+  if (!starts(text, at, "://")) return {};
+  const auto in_info = [](char c) {
+    return alnum(c) || std::string_view("-._~%!$&()*+,;=:").find(c) != std::string_view::npos;
+  };
+  const auto length = run(text, at + 3, in_info, kLongestKey);
+  const auto end = at + 3 + length;
+  if (length == 0 || end >= text.size() || text[end] != '@') return {};
+  return {3, length, "url_credentials"};
+}
+
+// A named field: the name stays, the value goes.
+enum class Value : std::uint8_t {
+  kToken,    // base64 and its like, with a digit or a sign: a plain word is none
+  kWord,     // anything up to a blank or a quote
+  kLine,     // anything up to the end of the line or a quote, with a '=' in it
+  kBearer,   // kToken after a blank: "bearer" is a word of English as well
+  kBasic,    // base64 of something with a colon
+};
 struct FieldForm {
   std::string_view name;  // lower case
   std::size_t least;      // length of the value
-  bool needs_separator;   // ':' or '=' between name and value
+  Value value = Value::kToken;
 };
+// By first byte.
 constexpr std::array kFields = {
-    FieldForm{"bearer", 16, false},
-    FieldForm{"authorization: basic", 8, false},
-    FieldForm{"aws_secret_access_key", 30, true},
-    FieldForm{"secretaccesskey", 30, true},
-    FieldForm{"aws_session_token", 30, true},
-    FieldForm{"x-api-key", 12, true},
-    FieldForm{"api-key", 12, true},
-    FieldForm{"api_key", 12, true},
-    FieldForm{"apikey", 12, true},
-    FieldForm{"access_token", 16, true},
-    FieldForm{"refresh_token", 16, true},
-    FieldForm{"client_secret", 12, true},
-    FieldForm{"password", 6, true},
-    FieldForm{"passwd", 6, true},
-    FieldForm{"set-cookie", 8, true},
-    FieldForm{"?key", 16, true},
-    FieldForm{"&key", 16, true},
+    FieldForm{"&auth", 12},
+    FieldForm{"&key", 16},
+    FieldForm{"&sig", 16},
+    FieldForm{"&token", 12},
+    FieldForm{"-token", 16},
+    FieldForm{"?auth", 12},
+    FieldForm{"?key", 16},
+    FieldForm{"?sig", 16},
+    FieldForm{"?token", 12},
+    FieldForm{"_token", 16},
+    FieldForm{"access_key", 16},
+    FieldForm{"accountkey", 16},
+    FieldForm{"api-key", 12},
+    FieldForm{"api_key", 12},
+    FieldForm{"apikey", 12},
+    FieldForm{"authorization", 17},  // longer than "AWS4-HMAC-SHA256"
+    FieldForm{"aws4-hmac-sha256", 16, Value::kLine},
+    FieldForm{"aws_secret_access_key", 30},
+    FieldForm{"basic", 12, Value::kBasic},
+    FieldForm{"bearer", 16, Value::kBearer},
+    FieldForm{"client_secret", 12},
+    FieldForm{"clientsecret", 12},
+    FieldForm{"cookie", 6, Value::kLine},
+    FieldForm{"passwd", 6, Value::kWord},
+    FieldForm{"password", 6, Value::kWord},
+    FieldForm{"secret_key", 12},
+    FieldForm{"secretaccesskey", 30},
+    FieldForm{"sessiontoken", 30},
+    FieldForm{"sharedaccesskey", 16},
+    FieldForm{"subscription-key", 16},
+    FieldForm{"x-amz-credential", 16},
+    FieldForm{"x-amz-signature", 16},
 };
+constexpr auto kFieldRanges =
+    by_first_byte(kFields, [](const FieldForm& form) { return form.name[0]; });
+
+// base64("user:password"): decodes to something with a colon, all printable.
+bool is_basic(std::string_view text) {
+  std::uint32_t bits = 0;
+  int held = 0;
+  bool colon = false;
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (const char c : text) {
+    if (c == '=') break;
+    const auto value = kAlphabet.find(c);
+    if (value == std::string_view::npos) return false;
+    bits = (bits << 6 | static_cast<std::uint32_t>(value)) & 0xffffff;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    const auto byte = static_cast<char>(bits >> held & 0xff);
+    if (static_cast<unsigned char>(byte) < 0x20) return false;
+    colon |= byte == ':';
+  }
+  return colon;
+}
+
+// Length of the value at `at`, 0 if it is no secret.
+std::size_t secret_value(const FieldForm& form, std::string_view text, std::size_t at) {
+  const auto word_end = [](char c) {
+    return c == ' ' || c == '"' || c == '\'' || c == '\\' || c == '\n' || c == '\r' || c == '&' ||
+           c == ',' || c == '<' || c == '\t';
+  };
+  const auto line_end = [](char c) {
+    return c == '"' || c == '\'' || c == '\\' || c == '\n' || c == '\r';
+  };
+  std::size_t length = 0;
+  switch (form.value) {
+    case Value::kLine:
+      length = run(text, at, [&](char c) { return !line_end(c); }, kLongestToken);
+      return text.substr(at, length).find('=') == std::string_view::npos ? 0 : length;
+    case Value::kWord:
+      return run(text, at, [&](char c) { return !word_end(c); }, kLongestKey);
+    case Value::kBasic:
+      length = run(text, at, base64, kLongestKey);
+      return is_basic(text.substr(at, length)) ? length : 0;
+    case Value::kToken:
+    case Value::kBearer:
+      break;
+  }
+  length = run(text, at, base64, kLongestToken);
+  const auto secret = text.substr(at, length);
+  return std::all_of(secret.begin(), secret.end(), alpha) ? 0 : length;
+}
 
 Find field(std::string_view text, std::size_t at) {
-  for (const auto& form : kFields) {
+  const Range range = kFieldRanges[static_cast<unsigned char>(lower(text[at]))];
+  for (std::size_t i = range.begin; i < range.end; ++i) {
+    const auto& form = kFields[i];
     if (!starts_nocase(text, at, form.name)) continue;
     std::size_t value = at + form.name.size();
-    bool separated = false;
     constexpr std::size_t kWidestGap = 8;
     const auto between = [](char c) {
       return c == ' ' || c == '"' || c == '\'' || c == '\\' || c == ':' || c == '=';
     };
     const auto gap = run(text, value, between, kWidestGap + 1);
     if (gap == 0 || gap > kWidestGap) continue;
-    for (std::size_t i = 0; i < gap; ++i)
-      separated |= text[value + i] == ':' || text[value + i] == '=';
-    if (form.needs_separator && !separated) continue;
+    const auto said = text.substr(value, gap);
+    const bool blank_is_enough = form.value == Value::kBearer || form.value == Value::kBasic ||
+                                 form.name.starts_with("aws4");
+    if (!blank_is_enough && said.find_first_of(":=") == std::string_view::npos) continue;
     value += gap;
-    // A scheme inside a named field: `"authorization": "Bearer x"`.
-    const auto length = run(text, value, base64, kLongestToken);
-    const auto secret = text.substr(value, length);
-    const bool is_mask = starts(text, value, "[REDACTED");
-    const bool plain_word =
-        !std::any_of(secret.begin(), secret.end(), [](char c) { return !alnum(c) || digit(c); });
-    if (length >= form.least && !is_mask &&
-        !(plain_word && form.name != "password" && form.name != "passwd")) {
-      return {value - at, length, form.name == "bearer" ? "bearer_token" : "credential"};
-    }
+    if (starts(text, value, "[REDACTED")) continue;
+    const auto length = secret_value(form, text, value);
+    if (length < form.least) continue;
+    const auto* kind = form.value == Value::kBearer  ? "bearer_token"
+                       : form.name == "cookie"       ? "cookie"
+                                                     : "credential";
+    return {value - at, length, kind};
   }
   return {};
+}
+
+// Where a key may begin: not in the middle of a word, but right after an escape ("\n", "\u0020",
+// "%20"), whose letters are no word.
+bool may_begin(std::string_view text, std::size_t at) {
+  if (at == 0 || !alnum(text[at - 1])) return true;
+  if (at >= 2 && text[at - 2] == '\\') return true;
+  if (at >= 3 && text[at - 3] == '%') return true;
+  return at >= 6 && text[at - 6] == '\\' && text[at - 5] == 'u';
 }
 
 // First bytes of everything above, so that most positions cost one table look-up.
 constexpr std::array<bool, 256> first_bytes() {
   std::array<bool, 256> table{};
-  const auto mark = [&table](char c) { table[static_cast<unsigned char>(c)] = true; };
-  for (const auto& form : kKeyForms) mark(form.prefix[0]);
-  for (const auto& form : kFields) {
-    mark(form.name[0]);
-    if (form.name[0] >= 'a') mark(static_cast<char>(form.name[0] - 32));
+  for (std::size_t c = 0; c < 256; ++c) {
+    table[c] = kKeyRanges[c].end != 0 || kFieldRanges[c].end != 0;
+    if (c >= 'A' && c <= 'Z') table[c] = table[c] || kFieldRanges[c + 32].end != 0;
   }
-  mark('A');
-  mark('e');
-  mark('-');
+  for (const char c : {'A', 'e', '-', ':'}) table[static_cast<unsigned char>(c)] = true;
   return table;
 }
 constexpr auto kFirst = first_bytes();
-
-bool luhn(std::string_view text, std::size_t at, std::size_t length) {
-  int sum = 0;
-  bool doubled = false;
-  for (std::size_t i = length; i-- > 0;) {
-    const char c = text[at + i];
-    if (!digit(c)) continue;
-    int value = c - '0';
-    if (doubled && (value *= 2) > 9) value -= 9;
-    doubled = !doubled;
-    sum += value;
-  }
-  return sum % 10 == 0;
-}
-
-Find card(std::string_view text, std::size_t at) {
-  const auto length = run(text, at, [](char c) { return digit(c) || c == ' ' || c == '-'; }, 24);
-  std::size_t digits = 0;
-  std::size_t end = 0;
-  for (std::size_t i = 0; i < length; ++i) {
-    if (digit(text[at + i])) {
-      ++digits;
-      end = i + 1;
-    }
-  }
-  return digits >= 13 && digits <= 19 && luhn(text, at, end) ? Find{0, end, "card"} : Find{};
-}
-
-Find phone(std::string_view text, std::size_t at) {
-  if (text[at] != '+') return {};
-  const auto dialled = [](char c) {
-    return digit(c) || c == ' ' || c == '-' || c == '(' || c == ')';
-  };
-  const auto length = run(text, at + 1, dialled, 24);
-  std::size_t digits = 0;
-  std::size_t end = 0;
-  for (std::size_t i = 1; i <= length && digits < 15; ++i) {
-    if (digit(text[at + i])) {
-      ++digits;
-      end = i + 1;
-    }
-  }
-  return digits >= 8 ? Find{0, end, "phone"} : Find{};
-}
-
-Find iban(std::string_view text, std::size_t at) {
-  if (!upper(text[at]) || at + 4 > text.size() || !upper(text[at + 1]) || !digit(text[at + 2]))
-    return {};
-  const auto length = run(text, at, [](char c) { return upper(c) || digit(c); }, 35);
-  if (length < 15 || length > 34) return {};
-  std::uint32_t remainder = 0;
-  for (std::size_t i = 0; i < length; ++i) {
-    const char c = text[at + (i + 4) % length];
-    const auto value = static_cast<std::uint32_t>(digit(c) ? c - '0' : c - 'A' + 10);
-    remainder = (remainder * (value > 9 ? 100 : 10) + value) % 97;
-  }
-  return remainder == 1 ? Find{0, length, "iban"} : Find{};
-}
-
-Find email(std::string_view text, std::size_t at) {
-  const auto local =
-      run(text, at, [](char c) { return token(c) || c == '.' || c == '+' || c == '%'; }, 65);
-  if (local == 0 || local > 64 || at + local >= text.size() || text[at + local] != '@') return {};
-  auto domain =
-      run(text, at + local + 1, [](char c) { return alnum(c) || c == '-' || c == '.'; }, 253);
-  while (domain > 0 && text[at + local + domain] == '.') --domain;
-  const auto name = text.substr(at + local + 1, domain);
-  const auto dot = name.rfind('.');
-  if (dot == std::string_view::npos || dot == 0 || name.size() - dot < 3) return {};
-  return {0, local + 1 + domain, "email"};
-}
 
 }  // namespace
 
 Find find_secret(std::string_view text, std::size_t at) {
   if (!kFirst[static_cast<unsigned char>(text[at])]) return {};
+  if (text[at] == ':') return user_info(text, at);
   // Names of fields may follow a prefix ("OPENAI_API_KEY="); keys stand on their own.
   if (const auto find = field(text, at); find.length != 0) return find;
-  if (at > 0 && alnum(text[at - 1])) {
-    // Inside JSON "\nsk-..." the letter before belongs to an escape.
-    if (at < 2 || text[at - 2] != '\\') return {};
-  }
+  if (!may_begin(text, at)) return {};
   if (const auto find = vendor_key(text, at); find.length != 0) return find;
   if (const auto find = aws_key_id(text, at); find.length != 0) return find;
   if (const auto find = jwt(text, at); find.length != 0) return find;
   return pem(text, at);
-}
-
-Find find_personal(std::string_view text, std::size_t at) {
-  const char before = at > 0 ? text[at - 1] : ' ';
-  if (token(before) || before == '.') return {};
-  const char c = text[at];
-  if (digit(c)) {
-    if (const auto find = card(text, at); find.length != 0) return find;
-  }
-  if (c == '+') return phone(text, at);
-  if (upper(c)) {
-    if (const auto find = iban(text, at); find.length != 0) return find;
-  }
-  return token(c) ? email(text, at) : Find{};
 }
 
 }  // namespace llmtap

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What secrets and personal data look like. One pass, no backtracking: each question is asked at
-// one position and looks ahead by a bounded number of bytes.
+// What secrets look like. One pass, no backtracking: each question is asked at one position and
+// looks ahead by a bounded number of bytes.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +16,9 @@ struct Find {
   std::string_view kind;
 };
 
-// Is there a secret that starts at text[at]?
+// Is there a secret that starts at text[at]? Keys by their vendor's prefix, AWS keys, JWTs, PEM
+// private keys; bearer and basic credentials, cookies, named fields, parameters and user info of
+// URLs.
 Find find_secret(std::string_view text, std::size_t at);
-
-// E-mail, phone (+ and 8 to 15 digits), card number (Luhn), IBAN (mod 97).
-Find find_personal(std::string_view text, std::size_t at);
 
 }  // namespace llmtap
