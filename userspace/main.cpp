@@ -24,13 +24,14 @@ int main(int argc, char** argv) try {
   CLI::App app{kDescription, "llmtap"};
   app.footer(kExamples);
   app.require_subcommand(1);
-  app.set_version_flag("--version", "llmtap " LLMTAP_VERSION);
+  app.set_version_flag("--version", std::string("llmtap ") + llmtap::version());
   llmtap::Chosen chosen;
   llmtap::add_run(app, chosen);
   llmtap::add_calls(app, chosen);
   llmtap::add_tail(app, chosen);
   llmtap::add_doctor(app, chosen);
   llmtap::add_decode(app, chosen);
+  llmtap::add_eval(app, chosen);
   llmtap::add_record(app, chosen);
   llmtap::add_replay(app, chosen);
   if (argc == 1) {

@@ -3,6 +3,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -84,6 +85,10 @@ constexpr std::array kKeys = {
         [](Config& c, const std::string& v) { return assign_text(c.datadog.env, v); }},
     Key{"datadog.version",
         [](Config& c, const std::string& v) { return assign_text(c.datadog.version, v); }},
+    Key{"datadog.sdk_calls",
+        [](Config& c, const std::string& v) {
+          return assign<parse_sdk_calls>(c.datadog.report_sdk_calls, v);
+        }},
     Key{"datadog.content",
         [](Config& c, const std::string& v) { return assign<parse_policy>(c.datadog.content, v); }},
     Key{"delivery.spool_dir",
@@ -95,6 +100,38 @@ constexpr std::array kKeys = {
     Key{"delivery.flush_deadline",
         [](Config& c, const std::string& v) {
           return assign<parse_milliseconds>(c.delivery.flush_deadline, v);
+        }},
+    Key{"plain_http.enabled",
+        [](Config& c, const std::string& v) { return assign<parse_bool>(c.plain_http.enabled, v); }},
+    Key{"plain_http.linger",
+        [](Config& c, const std::string& v) {
+          return assign<parse_milliseconds>(c.plain_http.linger, v);
+        }},
+    Key{"redaction.hash_user_ids",
+        [](Config& c, const std::string& v) {
+          return assign<parse_bool>(c.redaction.hash_user_ids, v);
+        }},
+    Key{"redaction.hash_key",
+        [](Config& c, const std::string& v) { return assign_text(c.redaction.hash_key, v); }},
+    Key{"redaction.hash_key_file",
+        [](Config& c, const std::string& v) { return assign_text(c.redaction.hash_key_file, v); }},
+    Key{"metrics.listen",
+        [](Config& c, const std::string& v) { return assign<parse_address>(c.metrics.listen, v); }},
+    Key{"metrics.max_label_sets",
+        [](Config& c, const std::string& v) {
+          return assign<parse_count>(c.metrics.max_label_sets, v);
+        }},
+    Key{"unhook.calls_per_second",
+        [](Config& c, const std::string& v) {
+          return assign<parse_size>(c.unhook.calls_per_second, v);
+        }},
+    Key{"unhook.after",
+        [](Config& c, const std::string& v) {
+          return assign<parse_milliseconds>(c.unhook.after, v);
+        }},
+    Key{"unhook.retry",
+        [](Config& c, const std::string& v) {
+          return assign<parse_milliseconds>(c.unhook.retry, v);
         }},
     Key{"hold_exec",
         [](Config& c, const std::string& v) { return assign<parse_bool>(c.hold_exec, v); }},
@@ -131,23 +168,42 @@ class Merge {
   Status member(const std::string& key, const YAML::Node& name, const YAML::Node& value) {
     if (key == "datadog.tags")
       return list(key, value, [this](const auto& k, const auto& n) { return tag(k, n); });
+    if (key == "plain_http.ports")
+      return list(key, value, [this](const auto& k, const auto& n) { return port(k, n); });
+    if (key == "redaction.patterns")
+      return list(key, value, [this](const auto& k, const auto& n) { return pattern(k, n); });
+    if (key == "sampling")
+      return list(key, value, [this](const auto& k, const auto& n) { return sampling(k, n); });
+    if (key == "evaluations")
+      return list(key, value, [this](const auto& k, const auto& n) { return evaluation(k, n); });
     if (key == "providers")
       return list(key, value, [this](const auto& k, const auto& n) { return provider(k, n); });
     if (key == "prices")
       return list(key, value, [this](const auto& k, const auto& n) { return price(k, n); });
+    if (key == "sessions" || key == "users") {
+      auto& rules = key == "users" ? config_.identity.users : config_.identity.sessions;
+      return list(key, value, [&](const auto& k, const auto& n) { return identity(k, n, rules); });
+    }
     for (const auto& known : kKeys) {
       if (known.path == key) return scalar(known, key, value);
     }
-    for (const auto& known : kKeys) {
-      if (!known.path.starts_with(key + '.')) continue;
-      if (value.IsNull()) return Unit{};
-      if (!value.IsMap()) return fail(value, key, "expected a mapping");
-      return mapping(value, key + '.');
+    for (const auto& known : otlp_keys()) {
+      if (known.path == key) return scalar(known, key, value);
     }
-    return fail(name, key, "unknown key");
+    if (!is_section(key)) return fail(name, key, "unknown key");
+    if (value.IsNull()) return Unit{};
+    if (!value.IsMap()) return fail(value, key, "expected a mapping");
+    return mapping(value, key + '.');
   }
 
-  Status scalar(const Key& known, const std::string& key, const YAML::Node& value) {
+  static bool is_section(const std::string& key) {
+    const auto inside = [&key](const auto& known) { return known.path.starts_with(key + '.'); };
+    return std::any_of(kKeys.begin(), kKeys.end(), inside) ||
+           std::any_of(otlp_keys().begin(), otlp_keys().end(), inside);
+  }
+
+  template <class AnyKey>
+  Status scalar(const AnyKey& known, const std::string& key, const YAML::Node& value) {
     if (value.IsNull()) return Unit{};  // "key:" keeps the default
     if (!value.IsScalar()) return fail(value, key, "expected one value");
     auto status = known.read(config_, value.Scalar());
@@ -173,6 +229,16 @@ class Merge {
     return Unit{};
   }
 
+  Status port(const std::string& key, const YAML::Node& item) {
+    constexpr int kMost = 65535;
+    int port = 0;
+    if (!item.IsScalar() || !YAML::convert<int>::decode(item, port) || port < 1 || port > kMost) {
+      return fail(item, key, "expected a port number");
+    }
+    config_.plain_http.ports.push_back(static_cast<std::uint16_t>(port));
+    return Unit{};
+  }
+
   Status provider(const std::string& key, const YAML::Node& item) {
     ProviderName row;
     auto status = fields(key, item, [&row](const std::string& name, const std::string& value) {
@@ -183,6 +249,20 @@ class Merge {
     if (!status) return status;
     if (row.host.empty() || row.label.empty()) return fail(item, key, "needs host and label");
     config_.providers.push_back(std::move(row));
+    return Unit{};
+  }
+
+  Status identity(const std::string& key, const YAML::Node& item,
+                  std::vector<IdentityRule>& rules) {
+    IdentityRule row;
+    auto status = fields(key, item, [&row](const std::string& name, const std::string& value) {
+      if (name == "header") return assign<parse_header_name>(row.header, value);
+      if (name == "json") return assign<parse_json_path>(row.json, value);
+      return Status{Error{"unknown key"}};
+    });
+    if (!status) return status;
+    if (row == IdentityRule{}) return fail(item, key, "needs header, json or both");
+    rules.push_back(std::move(row));
     return Unit{};
   }
 
@@ -200,6 +280,51 @@ class Merge {
     if (!status) return status;
     if (row.model.empty()) return fail(item, key, "needs model");
     config_.prices.push_back(std::move(row));
+    return Unit{};
+  }
+
+  Status pattern(const std::string& key, const YAML::Node& item) {
+    PatternConfig row;
+    auto status = fields(key, item, [&row](const std::string& name, const std::string& value) {
+      if (name == "name") return assign<parse_label>(row.name, value);
+      if (name == "regex") return assign<parse_regex>(row.regex, value);
+      return Status{Error{"unknown key"}};
+    });
+    if (!status) return status;
+    if (row.name.empty() || row.regex.empty()) return fail(item, key, "needs name and regex");
+    config_.redaction.patterns.push_back(std::move(row));
+    return Unit{};
+  }
+
+  Status sampling(const std::string& key, const YAML::Node& item) {
+    SamplingConfig row;
+    bool rated = false;
+    auto status = fields(key, item, [&](const std::string& name, const std::string& value) {
+      if (name == "when") return assign<parse_condition>(row.when, value);
+      if (name == "to") return assign<parse_names>(row.to, value);
+      if (name != "rate") return Status{Error{"unknown key"}};
+      rated = true;
+      return assign<parse_rate>(row.rate, value);
+    });
+    if (!status) return status;
+    if (!rated) return fail(item, key, "needs rate");
+    config_.sampling.push_back(std::move(row));
+    return Unit{};
+  }
+
+  Status evaluation(const std::string& key, const YAML::Node& item) {
+    EvaluationConfig row;
+    auto status = fields(key, item, [&row](const std::string& name, const std::string& value) {
+      if (name == "label") return assign<parse_label>(row.label, value);
+      if (name == "when") return assign<parse_condition>(row.when, value);
+      if (name == "only") return assign<parse_condition>(row.only, value);
+      if (name == "value") return assign_text(row.value, value);
+      if (name == "assessment") return assign<parse_assessment>(row.assessment, value);
+      return Status{Error{"unknown key"}};
+    });
+    if (!status) return status;
+    if (row.label.empty() || row.when.empty()) return fail(item, key, "needs label and when");
+    config_.evaluations.push_back(std::move(row));
     return Unit{};
   }
 

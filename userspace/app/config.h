@@ -12,15 +12,17 @@
 #include <string>
 #include <vector>
 
+#include "parsers/assembly/identity.h"
 #include "parsers/assembly/provider_names.h"
 #include "parsers/core/result.h"
+#include "userspace/app/config_otlp.h"
 
 namespace llmtap {
 
 // What a destination may see of the texts of a call. Secrets are masked under every policy.
 enum class ContentPolicy : std::uint8_t {
   kFull,
-  kRedacted,  // personal data (e-mail, phone, card, IBAN) masked as well
+  kRedacted,  // personal data (personal_patterns.h) and the user's patterns masked as well
   kNone,      // no texts at all: roles, names, counts and figures only
 };
 
@@ -55,6 +57,7 @@ struct DatadogConfig {
   std::string env;
   std::string version;
   std::vector<std::string> tags;  // "key:value"
+  bool report_sdk_calls = false;  // also calls that a tracer inside the process reports itself
   ContentPolicy content = ContentPolicy::kFull;
 
   bool operator==(const DatadogConfig&) const = default;
@@ -77,13 +80,85 @@ struct PriceOverride {
   bool operator==(const PriceOverride&) const = default;
 };
 
+// Plaintext HTTP to model servers on this node or in its cluster.
+struct PlainHttpConfig {
+  bool enabled = true;
+  std::chrono::milliseconds linger{60'000};  // after the last socket of interest
+  std::vector<std::uint16_t> ports;  // besides the well-known ones and those of known servers
+
+  bool operator==(const PlainHttpConfig&) const = default;
+};
+
+struct PatternConfig {
+  std::string name, regex;  // RE2
+
+  bool operator==(const PatternConfig&) const = default;
+};
+
+struct RedactionConfig {
+  std::vector<PatternConfig> patterns;  // where a destination's content is "redacted"
+  bool hash_user_ids = false;           // before any destination
+  std::string hash_key;                 // empty: a key of this installation
+  std::string hash_key_file = "/var/lib/llmtap/user-hash.key";
+
+  bool operator==(const RedactionConfig&) const = default;
+};
+
+// The first rule that fits decides; errors are always kept.
+struct SamplingConfig {
+  std::string when;  // filter; empty: every call
+  double rate = 1;
+  std::vector<std::string> to;  // destinations; empty: every exporter
+
+  bool operator==(const SamplingConfig&) const = default;
+};
+
+// An evaluation metric for each call: true or false by `when`, or `value` where `when` holds.
+struct EvaluationConfig {
+  std::string label;
+  std::string when;        // filter
+  std::string only;        // filter: which calls are evaluated; empty: all
+  std::string value;       // a number: score; else categorical; empty: boolean
+  std::string assessment;  // "pass" or "fail" where `when` holds; empty: none
+
+  bool operator==(const EvaluationConfig&) const = default;
+};
+
+// /metrics and /healthz.
+struct MetricsConfig {
+  std::string listen = "127.0.0.1:9464";  // empty: off
+  std::uint64_t max_label_sets = 500;     // combinations of provider, model and service
+
+  bool operator==(const MetricsConfig&) const = default;
+};
+
+// Busy processes that never speak to an LLM (userspace/capture/busy_processes.h).
+struct UnhookConfig {
+  std::uint64_t calls_per_second = 5000;  // 0: none
+  std::chrono::milliseconds after{30'000};
+  std::chrono::milliseconds retry{600'000};
+
+  bool operator==(const UnhookConfig&) const = default;
+};
+
 struct Config {
   StoreConfig store;
   JsonLinesConfig jsonl;
   DatadogConfig datadog;
+  OtlpConfig otlp;
+  ContentPolicy otlp_content = ContentPolicy::kNone;  // spans and events; metrics have none
+  SentryConfig sentry;
+  ContentPolicy sentry_content = ContentPolicy::kNone;
   DeliveryConfig delivery;
   std::vector<ProviderName> providers;  // asked before the built-in ones
   std::vector<PriceOverride> prices;    // likewise
+  IdentityRules identity;               // where requests say whose session and user they are
+  PlainHttpConfig plain_http;
+  MetricsConfig metrics;
+  RedactionConfig redaction;
+  std::vector<SamplingConfig> sampling;
+  std::vector<EvaluationConfig> evaluations;
+  UnhookConfig unhook;
   bool terminal = true;                 // a line per call while stdout is a terminal
   bool hold_exec = false;               // hold never-seen programs until they are probed
 

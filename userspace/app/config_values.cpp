@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/app/config_values.h"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <optional>
 #include <string_view>
 
+#include "parsers/assembly/secrets.h"
 #include "userspace/base/http_client.h"
+#include "userspace/base/http_server.h"
+#include "userspace/enrich/user_patterns.h"
+#include "userspace/store/filter.h"
 
 namespace llmtap {
 namespace {
@@ -81,6 +87,21 @@ Result<std::string> parse_url(const std::string& value) {
   return value;
 }
 
+Result<std::string> parse_address(const std::string& value) {
+  if (value.empty()) return value;
+  if (auto address = parse_listen(value); !address) return address.error();
+  return value;
+}
+
+Result<std::uint64_t> parse_count(const std::string& value) {
+  constexpr std::uint64_t kMost = 1'000'000;
+  std::uint64_t count = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
+  if (error == std::errc{} && end == value.data() + value.size() && count > 0 && count <= kMost)
+    return count;
+  return Error{"expected a number from 1 to 1000000"};
+}
+
 Result<double> parse_price(const std::string& value) {
   double price = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), price);
@@ -89,6 +110,68 @@ Result<double> parse_price(const std::string& value) {
     return price;
   }
   return Error{"expected USD per million tokens, such as 0.5"};
+}
+
+Result<std::string> parse_header_name(const std::string& value) {
+  std::string name = value;
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (c <= ' ' || c == ':' || c == 0x7f) return Error{"expected the name of a header"};
+  }
+  if (is_secret_header(name)) return Error{"headers with credentials are never read"};
+  return name;
+}
+
+Result<bool> parse_sdk_calls(const std::string& value) {
+  if (value == "leave") return false;
+  if (value == "report") return true;
+  return Error{"expected leave or report"};
+}
+
+Result<std::string> parse_condition(const std::string& value) {
+  auto filter = parse_filter(value);
+  if (!filter) return filter.error();
+  return value;
+}
+
+Result<std::string> parse_regex(const std::string& value) {
+  UserPatterns patterns;
+  if (auto status = patterns.add("x", value); !status) return status.error();
+  return value;
+}
+
+Result<std::string> parse_label(const std::string& value) {
+  constexpr std::size_t kLongest = 64;
+  const bool good = std::all_of(value.begin(), value.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_' || c == '-';
+  });
+  if (!good || value.empty() || value.size() > kLongest)
+    return Error{"expected letters, digits, '_' and '-'"};
+  return value;
+}
+
+Result<std::string> parse_assessment(const std::string& value) {
+  if (value == "pass" || value == "fail") return value;
+  return Error{"expected pass or fail"};
+}
+
+Result<double> parse_rate(const std::string& value) {
+  double rate = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), rate);
+  if (error == std::errc{} && end == value.data() + value.size() && rate >= 0 && rate <= 1)
+    return rate;
+  return Error{"expected a share from 0 to 1"};
+}
+
+Result<std::vector<std::string>> parse_names(const std::string& value) {
+  std::vector<std::string> names;
+  for (std::size_t at = 0; at < value.size();) {
+    const auto end = std::min(value.find_first_of(", ", at), value.size());
+    if (end > at) names.push_back(value.substr(at, end - at));
+    at = end + 1;
+  }
+  if (names.empty()) return Error{"expected names of destinations"};
+  return names;
 }
 
 std::vector<std::string> parse_tags(const std::string& value) {

@@ -8,8 +8,10 @@
 #include <thread>
 #include <utility>
 
+#include "userspace/app/content_rules.h"
+#include "userspace/app/destinations_otlp.h"
 #include "userspace/base/log.h"
-#include "userspace/enrich/redact.h"
+#include "userspace/sinks/eval_writer.h"
 #include "userspace/sinks/line_writer.h"
 #include "userspace/sinks/llmobs/llmobs_encode.h"
 #include "userspace/sinks/llmobs_exporter.h"
@@ -20,18 +22,13 @@ namespace {
 
 constexpr std::size_t kQueued = 8192;
 
-Prepare prepare_for(ContentPolicy policy) {
-  if (policy == ContentPolicy::kFull) return {};
-  return [policy](const SharedCall& call) {
-    auto copy = std::make_shared<CallRecord>(*call);
-    if (policy == ContentPolicy::kNone) drop_content(*copy);
-    redact(*copy, {.personal = true});
-    return copy;
-  };
-}
-
 std::optional<std::string> llmobs_line(const CallRecord& call) {
-  return llmobs::event_json(llmobs::encode_event(call, {}));
+  std::string lines;
+  for (const auto& event : llmobs::encode_events(call, {})) {
+    if (!lines.empty()) lines += '\n';
+    lines += llmobs::event_json(event);
+  }
+  return lines;
 }
 
 // A spool that cannot be had costs safety, not service.
@@ -54,10 +51,26 @@ Opened open_jsonl(const Config& config) {
   return open_line_writer("jsonl", config.jsonl.path, llmobs_line);
 }
 
+LlmobsTarget llmobs_target(const DatadogConfig& datadog) {
+  return {datadog.site,      datadog.api_key,         datadog.agentless,
+          datadog.agent_url, datadog.override_origin, datadog.report_sdk_calls};
+}
+
+Opened open_evaluations(const Config& config) {
+  std::vector<EvalRule> rules;
+  for (const auto& row : config.evaluations) {
+    auto when = parse_filter(row.when);
+    auto only = parse_filter(row.only);
+    if (!when || !only) return (when ? only : when).error();
+    rules.push_back({row.label, std::move(*when), std::move(*only), row.value, row.assessment});
+  }
+  return std::unique_ptr<RecordWriter>(
+      std::make_unique<EvalWriter>(std::move(rules), llmobs_target(config.datadog),
+                                   open_spool(config.delivery, "evaluations")));
+}
+
 Opened open_datadog(const Config& config) {
-  const auto& datadog = config.datadog;
-  LlmobsTarget target{datadog.site, datadog.api_key, datadog.agentless, datadog.agent_url,
-                      datadog.override_origin, datadog.report_sdk_calls};
+  LlmobsTarget target = llmobs_target(config.datadog);
   return std::unique_ptr<RecordWriter>(
       std::make_unique<LlmobsWriter>(std::move(target), open_spool(config.delivery, "datadog")));
 }
@@ -76,6 +89,34 @@ bool terminal_on(const Config& config) {
   return config.terminal && stdout_free && ::isatty(STDOUT_FILENO) == 1;
 }
 
+template <otlp::Signal kSignal>
+bool otlp_on(const Config& config) {
+  return otlp_target(config.otlp, kSignal).has_value();
+}
+
+template <otlp::Signal kSignal>
+Opened open_otlp_row(const Config& config) {
+  constexpr std::array kSpools = {"otlp-traces", "otlp-metrics", "otlp-logs"};
+  return open_otlp(config, kSignal,
+                   open_spool(config.delivery, kSpools[static_cast<std::size_t>(kSignal)]));
+}
+
+template <otlp::Signal kSignal>
+std::string otlp_row_line(const Config& config) {
+  return otlp_line(config, kSignal);
+}
+
+bool same_otlp(const Config& a, const Config& b) {
+  return a.otlp == b.otlp && a.otlp_content == b.otlp_content && a.delivery == b.delivery;
+}
+
+Prepare prepare_otlp(const Config& config) { return content_rules(config, "otlp", config.otlp_content); }
+
+bool same_sentry(const Config& a, const Config& b) {
+  return a.sentry == b.sentry && a.sentry_content == b.sentry_content &&
+         a.otlp.resource_attributes == b.otlp.resource_attributes && a.delivery == b.delivery;
+}
+
 // One destination. A further one is a row here, a section in config.h and its keys.
 struct Row {
   std::string_view name;
@@ -90,18 +131,39 @@ struct Row {
 constexpr std::array kRows = {
     Row{"store", [](const Config& c) { return c.store.enabled; },
         [](const Config& a, const Config& b) { return a.store == b.store; }, open_store,
-        [](const Config& c) { return prepare_for(c.store.content); },
+        [](const Config& c) { return content_rules(c, "store", c.store.content); },
         [](const Config& c) { return "store: " + c.store.path; }},
     Row{"jsonl", [](const Config& c) { return !c.jsonl.path.empty(); },
         [](const Config& a, const Config& b) { return a.jsonl == b.jsonl; }, open_jsonl,
-        [](const Config& c) { return prepare_for(c.jsonl.content); },
+        [](const Config& c) { return content_rules(c, "jsonl", c.jsonl.content); },
         [](const Config& c) { return "JSON lines: " + c.jsonl.path; }},
     Row{"datadog", [](const Config& c) { return c.datadog.enabled.value_or(false); },
         [](const Config& a, const Config& b) {
           return a.datadog == b.datadog && a.delivery == b.delivery;
         },
-        open_datadog, [](const Config& c) { return prepare_for(c.datadog.content); },
+        open_datadog, [](const Config& c) { return content_rules(c, "datadog", c.datadog.content); },
         datadog_line},
+    Row{"otlp-traces", otlp_on<otlp::Signal::kTraces>, same_otlp,
+        open_otlp_row<otlp::Signal::kTraces>, prepare_otlp, otlp_row_line<otlp::Signal::kTraces>},
+    // Figures only, and of every call: neither content policy nor sampling concerns it.
+    Row{"otlp-metrics", otlp_on<otlp::Signal::kMetrics>, same_otlp,
+        open_otlp_row<otlp::Signal::kMetrics>, [](const Config&) { return Prepare{}; },
+        otlp_row_line<otlp::Signal::kMetrics>},
+    Row{"otlp-logs", otlp_on<otlp::Signal::kLogs>, same_otlp,
+        open_otlp_row<otlp::Signal::kLogs>, prepare_otlp, otlp_row_line<otlp::Signal::kLogs>},
+    Row{"sentry", [](const Config& c) { return !c.sentry.dsn.empty(); }, same_sentry,
+        [](const Config& c) { return open_sentry(c, open_spool(c.delivery, "sentry")); },
+        [](const Config& c) { return content_rules(c, "sentry", c.sentry_content); }, sentry_line},
+    // Sees what the spans' destination sees: no metric without its span.
+    Row{"evaluations",
+        [](const Config& c) { return c.datadog.enabled.value_or(false) && !c.evaluations.empty(); },
+        [](const Config& a, const Config& b) {
+          return a.datadog == b.datadog && a.delivery == b.delivery &&
+                 a.evaluations == b.evaluations;
+        },
+        open_evaluations,
+        [](const Config& c) { return content_rules(c, "datadog", ContentPolicy::kFull); },
+        [](const Config& c) { return std::to_string(c.evaluations.size()) + " evaluation rules"; }},
     Row{"terminal", terminal_on, [](const Config&, const Config&) { return true; },
         [](const Config&) -> Opened { return make_terminal_writer(); },
         [](const Config&) { return Prepare{}; }, [](const Config&) { return std::string(); }},

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <random>
 #include <string>
 
+#include "userspace/base/log.h"
 #include "userspace/enrich/redact.h"
 
 namespace llmtap {
@@ -52,14 +54,27 @@ void add_defaults(CallRecord& call, const DatadogConfig& datadog) {
   if (call.process.service.empty()) call.process.service = call.process.comm;
 }
 
+// Without a key that outlives the process the hashes at least hold for its time: never plain ids.
+std::optional<UserHash> user_hash(const RedactionConfig& config) {
+  if (!config.hash_user_ids) return std::nullopt;
+  if (!config.hash_key.empty()) return UserHash(config.hash_key);
+  auto key = installation_key(config.hash_key_file);
+  if (key) return UserHash(*key);
+  log_warning("user ids: " + key.error().message + "; hashed with a key of this run only");
+  return UserHash(std::to_string(std::random_device{}()) + std::to_string(std::random_device{}()));
+}
+
 }  // namespace
 
 Enrichment::Enrichment(const Config& config)
-    : datadog_(config.datadog), prices_(price_table(config)) {}
+    : datadog_(config.datadog),
+      prices_(price_table(config)),
+      user_hash_(user_hash(config.redaction)) {}
 
 void Enrichment::reload(const Config& config) {
   datadog_ = config.datadog;
   prices_ = price_table(config);
+  user_hash_ = user_hash(config.redaction);
 }
 
 void Enrichment::apply(CallRecord& call) {
@@ -68,7 +83,9 @@ void Enrichment::apply(CallRecord& call) {
   add_defaults(call, datadog_);
   estimator_.apply(call);
   prices_.apply(call);
+  hops_.apply(call);
   secrets_masked_ += redact(call, {});
+  if (user_hash_) user_hash_->apply(call);
 }
 
 }  // namespace llmtap

@@ -5,11 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "parsers/core/call_record.h"
 #include "userspace/app/config.h"
 #include "userspace/enrich/pricing.h"
+#include "userspace/enrich/proxy_hops.h"
 #include "userspace/enrich/token_estimate.h"
+#include "userspace/enrich/user_hash.h"
 
 namespace llmtap {
 
@@ -28,6 +31,8 @@ class Enrichment {
   DatadogConfig datadog_;
   PriceTable prices_;
   TokenEstimator estimator_;
+  ProxyHops hops_;
+  std::optional<UserHash> user_hash_;  // absent: ids stay as they are
   std::uint64_t serial_ = 0;
   std::uint64_t secrets_masked_ = 0;
 };

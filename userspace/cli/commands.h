@@ -20,8 +20,12 @@ void add_calls(CLI::App& app, Chosen& chosen);
 void add_tail(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);
 void add_decode(CLI::App& app, Chosen& chosen);
+void add_eval(CLI::App& app, Chosen& chosen);
 void add_record(CLI::App& app, Chosen& chosen);
 void add_replay(CLI::App& app, Chosen& chosen);
+
+// Of this program: "0.1.0".
+const char* version();
 
 // Prints the error and gives the exit code for it.
 int fail(const std::string& message);

@@ -9,8 +9,7 @@
 namespace llmtap {
 namespace {
 
-constexpr std::string_view kIntakePath = "/api/v2/llmobs";
-constexpr std::string_view kProxyPath = "/evp_proxy/v2/api/v2/llmobs";
+constexpr std::string_view kProxyPath = "/evp_proxy/v2";
 constexpr std::size_t kPayloadBytes = 5'242'880;
 constexpr std::size_t kMostRecords = 1000;
 constexpr std::chrono::milliseconds kProbeTimeout{2000};
@@ -45,8 +44,8 @@ bool may_carry_key(const HttpOrigin& origin) {
   return false;
 }
 
-Endpoint endpoint_at(const HttpOrigin& origin, std::string_view path) {
-  return {origin.base + std::string(path), origin.unix_socket, {"Content-Type: application/json"}};
+HttpEndpoint endpoint_at(const HttpOrigin& origin, const std::string& path) {
+  return {origin.base + path, origin.unix_socket, {"Content-Type: application/json"}};
 }
 
 DeliveryOptions with_target(DeliveryOptions options, LlmobsTarget target) {
@@ -65,7 +64,8 @@ DeliveryOptions with_target(DeliveryOptions options, LlmobsTarget target) {
 
 }  // namespace
 
-Result<Endpoint> resolve_llmobs(const LlmobsTarget& target, HttpClient& client) {
+Result<HttpEndpoint> resolve_llmobs(const LlmobsTarget& target, HttpClient& client,
+                                    const LlmobsIntake& intake) {
   auto agent = parse_origin(target.agent_url);
   if (!agent) return agent.error();
   bool direct = target.agentless.value_or(false);
@@ -76,12 +76,15 @@ Result<Endpoint> resolve_llmobs(const LlmobsTarget& target, HttpClient& client) 
     }
     direct = true;
   }
-  auto origin = direct ? parse_origin("https://llmobs-intake." + target.site) : std::move(agent);
+  const std::string subdomain(intake.subdomain);
+  auto origin = direct ? parse_origin("https://" + subdomain + '.' + target.site)
+                       : std::move(agent);
   if (!target.override_origin.empty()) origin = parse_origin(target.override_origin);
   if (!origin) return origin.error();
-  Endpoint endpoint = endpoint_at(*origin, direct ? kIntakePath : kProxyPath);
+  HttpEndpoint endpoint =
+      endpoint_at(*origin, std::string(direct ? "" : kProxyPath) + std::string(intake.path));
   if (!direct) {
-    endpoint.headers.emplace_back("X-Datadog-EVP-Subdomain: llmobs-intake");
+    endpoint.headers.push_back("X-Datadog-EVP-Subdomain: " + subdomain);
   } else if (!target.api_key.empty() && may_carry_key(*origin)) {
     endpoint.headers.push_back("DD-API-KEY: " + target.api_key);
   }
@@ -90,16 +93,19 @@ Result<Endpoint> resolve_llmobs(const LlmobsTarget& target, HttpClient& client) 
 
 LlmobsWriter::LlmobsWriter(LlmobsTarget target, std::unique_ptr<Spool> spool,
                            DeliveryOptions options)
-    : delivery_(with_target(std::move(options), std::move(target)), std::move(spool)) {}
+    : report_sdk_calls_(target.report_sdk_calls),
+      delivery_(with_target(std::move(options), std::move(target)), std::move(spool)) {}
 
 void LlmobsWriter::write(std::span<const SharedCall> calls) {
   const llmobs::EncodeOptions options;
   for (const auto& call : calls) {
-    if (llmobs::reported_by_sdk(*call)) {
+    if (!report_sdk_calls_ && llmobs::reported_by_sdk(*call)) {
       ++left_to_sdk_;
       continue;
     }
-    delivery_.send(llmobs::envelope_json(llmobs::encode_event(*call, options), options));
+    for (const auto& event : llmobs::encode_events(*call, options)) {
+      delivery_.send(llmobs::envelope_json(event, options));
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "parsers/core/result.h"
 #include "userspace/sinks/delivery.h"
@@ -22,10 +23,20 @@ struct LlmobsTarget {
   std::optional<bool> agentless;  // absent: the Agent if it offers evp_proxy, else directly
   std::string agent_url;          // http://, https:// or unix://
   std::string override_origin;    // replaces scheme and host of either way; empty: none
+  bool report_sdk_calls = false;  // also what a tracer inside the process reports itself
 };
 
+// What the Agent forwards where: the name of the intake's host and the path there.
+struct LlmobsIntake {
+  std::string_view subdomain;
+  std::string_view path;
+};
+inline constexpr LlmobsIntake kSpanIntake{"llmobs-intake", "/api/v2/llmobs"};
+inline constexpr LlmobsIntake kEvaluationIntake{"api", "/api/intake/llm-obs/v2/eval-metric"};
+
 // Which way the next batch goes: asks the Agent where the target leaves it open.
-Result<Endpoint> resolve_llmobs(const LlmobsTarget& target, HttpClient& client);
+Result<HttpEndpoint> resolve_llmobs(const LlmobsTarget& target, HttpClient& client,
+                                    const LlmobsIntake& intake = kSpanIntake);
 
 class LlmobsWriter final : public RecordWriter {
  public:
@@ -36,11 +47,14 @@ class LlmobsWriter final : public RecordWriter {
   void write(std::span<const SharedCall> calls) override;
   void flush(std::chrono::milliseconds deadline) override { delivery_.flush(deadline); }
 
+  void count(SinkCounts& counts) const override { counts.delivery = delivery_.counts(); }
+
   DeliveryCounts counts() const { return delivery_.counts(); }
   // Calls that a tracer inside the process reports itself.
   std::uint64_t left_to_sdk() const { return left_to_sdk_; }
 
  private:
+  const bool report_sdk_calls_;
   Delivery delivery_;
   std::atomic<std::uint64_t> left_to_sdk_{0};
 };

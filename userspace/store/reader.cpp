@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/store/reader.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
+#include <iterator>
+#include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -67,6 +71,12 @@ CallRow read_row(const Statement& row) {
   return out;
 }
 
+bool searches(const Filter& filter) {
+  return std::any_of(filter.begin(), filter.end(), [](const FilterTerm& term) {
+    return term.field->kind == FieldKind::kText && !term.negated;
+  });
+}
+
 }  // namespace
 
 struct StoreReader::State {
@@ -84,6 +94,13 @@ struct StoreReader::State {
     return days;
   }
 
+  struct Span {
+    std::int64_t from, to;  // ids, [from, to)
+  };
+  Result<std::vector<CallRow>> page(const CallQuery& query, Span span,
+                                    const std::vector<std::int64_t>& days, std::size_t limit) const;
+  Result<std::vector<RollupRow>> sums(Statement& statement) const;
+
   Result<std::vector<CallRow>> rows(Statement& statement) const {
     std::vector<CallRow> out;
     int code = SQLITE_ROW;
@@ -92,6 +109,42 @@ struct StoreReader::State {
     return out;
   }
 };
+
+// Columns as StoreReader::rollup selects them.
+Result<std::vector<RollupRow>> StoreReader::State::sums(Statement& statement) const {
+  std::map<std::array<std::int64_t, 4>, Rollup> groups;
+  int code = SQLITE_ROW;
+  while ((code = statement.step()) == SQLITE_ROW) {
+    auto& sums = groups[{statement.integer(0), statement.integer(1), statement.integer(2),
+                         statement.integer(3)}];
+    sums.calls += static_cast<std::uint64_t>(statement.integer(4));
+    sums.input += static_cast<std::uint64_t>(statement.integer(5));
+    sums.output += static_cast<std::uint64_t>(statement.integer(6));
+    sums.cache_read += static_cast<std::uint64_t>(statement.integer(7));
+    sums.cost_nano += statement.integer(8);
+    sums.duration.merge(statement.blob(9));
+    sums.ttft.merge(statement.blob(10));
+  }
+  if (code != SQLITE_DONE) return Error{db.error()};
+  auto name = db.prepare("SELECT text FROM name WHERE id = ?");
+  if (!name) return name.error();
+  std::vector<RollupRow> out;
+  for (auto& [ids, sums] : groups) {
+    RollupRow row;
+    std::size_t at = 0;
+    for (auto* text : {&row.provider, &row.model, &row.service, &row.error}) {
+      name->reset();
+      name->bind(ids[at++]);
+      if (name->step() == SQLITE_ROW) *text = name->text(0);
+    }
+    row.sums = std::move(sums);
+    out.push_back(std::move(row));
+  }
+  std::stable_sort(out.begin(), out.end(), [](const RollupRow& a, const RollupRow& b) {
+    return a.sums.calls > b.sums.calls;
+  });
+  return out;
+}
 
 StoreReader::StoreReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
 StoreReader::~StoreReader() = default;
@@ -112,17 +165,74 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(const std::string& path) 
   return std::unique_ptr<StoreReader>(new StoreReader(std::make_unique<State>(std::move(*db))));
 }
 
-Result<std::vector<CallRow>> StoreReader::calls(const CallQuery& query) const {
-  const auto condition = filter_sql(query.filter, state_->search_days());
+Result<std::vector<CallRow>> StoreReader::State::page(const CallQuery& query, Span span,
+                                                      const std::vector<std::int64_t>& days,
+                                                      std::size_t limit) const {
+  const auto condition = filter_sql(query.filter, days);
   std::string sql = std::string("SELECT ") + kColumns + " FROM call WHERE " + condition.where;
-  if (query.from_us) sql += " AND call.id >= " + std::to_string(*query.from_us);
-  if (query.to_us) sql += " AND call.id < " + std::to_string(*query.to_us);
-  if (query.before_id) sql += " AND call.id < " + std::to_string(*query.before_id);
-  sql += " ORDER BY call.id DESC LIMIT " + std::to_string(query.limit);
+  sql += " AND call.id >= " + std::to_string(span.from) + " AND call.id < " +
+         std::to_string(span.to) + " ORDER BY call.id DESC LIMIT " + std::to_string(limit);
+  auto statement = db.prepare(sql);
+  if (!statement) return statement.error();
+  condition.bind(*statement);
+  return rows(*statement);
+}
+
+Result<std::vector<CallRow>> StoreReader::calls(const CallQuery& query) const {
+  constexpr auto kEver = std::numeric_limits<std::int64_t>::max();
+  State::Span span{query.from_us.value_or(0), query.to_us.value_or(kEver)};
+  span.to = std::min(span.to, query.before_id.value_or(kEver));
+  const auto days = state_->search_days();
+  if (!searches(query.filter) || days.empty())
+    return state_->page(query, span, days, query.limit);
+
+  // Newest day first, and stop when there is enough: a block is found on every day on which a call
+  // had it; on the next one only if that call came in late, around midnight.
+  std::vector<CallRow> out;
+  const auto first = std::min(days.front(), days.back());
+  for (auto day = std::max(days.front(), days.back()); day + 1 >= first; --day) {
+    const State::Span part{std::max(span.from, day * kDayUs), std::min(span.to, (day + 1) * kDayUs)};
+    if (part.from >= part.to) continue;
+    std::vector<std::int64_t> tables;
+    for (const auto known : days) {
+      if (known == day || known == day + 1) tables.push_back(known);
+    }
+    if (tables.empty()) continue;
+    auto rows = state_->page(query, part, tables, query.limit - out.size());
+    if (!rows) return rows;
+    out.insert(out.end(), std::make_move_iterator(rows->begin()),
+               std::make_move_iterator(rows->end()));
+    if (out.size() >= query.limit) break;
+  }
+  return out;
+}
+
+Result<std::vector<RollupRow>> StoreReader::rollup(const RollupQuery& query) const {
+  for (const auto& term : query.filter) {
+    const auto name = term.field->name;
+    const bool is_class = name == "status" && std::all_of(term.values.begin(), term.values.end(),
+        [](const auto& value) { return value.text == "ok" || value.text == "error"; });
+    if (name != "service" && name != "provider" && name != "model" && name != "error" && !is_class)
+      return Error{std::string(name) + ": sums are kept by service, provider, model and error only"};
+  }
+  const auto condition = filter_sql(query.filter, {});
+  const auto tier = query.to_us - query.from_us > kMinuteRangeUs ? kHourTier : kMinuteTier;
+  const auto second = [](std::int64_t us) { return std::to_string((us + 999'999) / 1'000'000); };
+  const auto column = [](bool asked, const char* name) {
+    return asked ? std::string("call.") + name : std::string("0");
+  };
+  // `call` is what conditions are about.
+  const std::string sql =
+      "SELECT " + column(query.by_provider, "provider") + ", " + column(query.by_model, "model") +
+      ", " + column(query.by_service, "service") + ", " + column(query.by_error, "error") +
+      ", calls, input, output, cache_read, cost_nano, duration, ttft FROM"
+      " (SELECT *, nullif(error, 0) AS error_class FROM rollup WHERE tier = " +
+      std::to_string(tier) + " AND start >= " + second(query.from_us) + " AND start < " +
+      second(query.to_us) + ") AS call WHERE " + condition.where;
   auto statement = state_->db.prepare(sql);
   if (!statement) return statement.error();
   condition.bind(*statement);
-  return state_->rows(*statement);
+  return state_->sums(*statement);
 }
 
 Result<std::vector<CallRow>> StoreReader::arrived_after(std::int64_t seq, const Filter& filter,

@@ -12,6 +12,7 @@
 #include "parsers/core/result.h"
 #include "userspace/base/call_summary.h"
 #include "userspace/store/filter.h"
+#include "userspace/store/rollup.h"
 
 namespace llmtap {
 
@@ -29,6 +30,18 @@ struct CallRow {
   std::string preview_input, preview_output;
 };
 
+// Sums over a range, by provider, model, service and class of error as far as asked for.
+struct RollupQuery {
+  Filter filter;  // service, provider, model, error, status:ok and status:error only
+  std::int64_t from_us = 0, to_us = 0;  // whole minutes or hours that begin in [from, to)
+  bool by_provider = true, by_model = true, by_service = false, by_error = false;
+};
+
+struct RollupRow {
+  std::string provider, model, service, error;  // empty where not asked for; error: also none
+  Rollup sums;
+};
+
 // Belongs to one thread.
 class StoreReader {
  public:
@@ -41,6 +54,9 @@ class StoreReader {
   Result<std::vector<CallRow>> arrived_after(std::int64_t seq, const Filter& filter,
                                              std::size_t limit) const;
   Result<std::int64_t> last_seq() const;
+  // Most calls first. Up to kMinuteRange by minutes, beyond by hours.
+  Result<std::vector<RollupRow>> rollup(const RollupQuery& query) const;
+  static constexpr std::int64_t kMinuteRangeUs = 6 * std::int64_t{3'600'000'000};
   // The whole record as JSON text (sinks/record_json.h), absent if there is no such call.
   Result<std::optional<std::string>> record(std::int64_t id) const;
 

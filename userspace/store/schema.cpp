@@ -3,12 +3,18 @@
 
 #include <array>
 
+#include "userspace/store/rollup.h"
+
 namespace llmtap {
 namespace {
 
 // Step i leads from version i to version i + 1. Steps are never changed once released.
-constexpr std::array<const char*, kSchemaVersion> kSteps = {
-    R"(
+struct Step {
+  const char* sql;
+  Status (*fill)(Database&);  // derives what is new from what is there; may be null
+};
+constexpr std::array<Step, kSchemaVersion> kSteps = {
+    Step{R"(
 -- Texts that repeat in every call, once.
 CREATE TABLE name(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 
@@ -54,7 +60,30 @@ CREATE TABLE call_block(
   PRIMARY KEY(call, position)
 ) WITHOUT ROWID;
 CREATE INDEX call_block_block ON call_block(block);
-)"};
+)",
+         nullptr},
+    Step{R"(
+-- Per minute and hour, by what people compare; see rollup.h. Texts are ids of `name`; error 0: none.
+CREATE TABLE rollup(
+  tier INTEGER NOT NULL, start INTEGER NOT NULL,  -- seconds; Unix s
+  provider INTEGER NOT NULL, model INTEGER NOT NULL, service INTEGER NOT NULL, error INTEGER NOT NULL,
+  calls INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL,
+  cache_read INTEGER NOT NULL, cost_nano INTEGER NOT NULL,
+  duration BLOB NOT NULL, ttft BLOB NOT NULL,     -- sketches, us
+  PRIMARY KEY(tier, start, provider, model, service, error)
+) WITHOUT ROWID;
+)",
+         fill_rollups},
+};
+
+Status apply(Database& database, const Step& step, std::int64_t version) {
+  if (auto status = database.execute(std::string("BEGIN IMMEDIATE;") + step.sql); !status)
+    return status;
+  if (step.fill != nullptr) {
+    if (auto status = step.fill(database); !status) return status;
+  }
+  return database.execute("PRAGMA user_version = " + std::to_string(version) + "; COMMIT;");
+}
 
 }  // namespace
 
@@ -67,10 +96,7 @@ Status migrate(Database& database) {
                  ")"};
   }
   for (auto step = present; step < kSchemaVersion; ++step) {
-    const std::string sql = std::string("BEGIN IMMEDIATE;") +
-                            kSteps[static_cast<std::size_t>(step)] +
-                            "PRAGMA user_version = " + std::to_string(step + 1) + "; COMMIT;";
-    if (auto status = database.execute(sql); !status) {
+    if (auto status = apply(database, kSteps[static_cast<std::size_t>(step)], step + 1); !status) {
       static_cast<void>(database.execute("ROLLBACK"));
       return Error{"layout " + std::to_string(step + 1) + ": " + status.error().message};
     }

@@ -10,7 +10,7 @@
 namespace llmtap {
 
 // Version of the present layout, in PRAGMA user_version.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // Brings the database to kSchemaVersion, one step per transaction. A newer one is refused.
 Status migrate(Database& database);

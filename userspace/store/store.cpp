@@ -14,6 +14,8 @@
 #include <utility>
 
 #include "userspace/store/compression.h"
+#include "userspace/store/retention.h"
+#include "userspace/store/rollup.h"
 #include "userspace/store/schema.h"
 #include "userspace/store/search_text.h"
 #include "userspace/store/sqlite.h"
@@ -36,6 +38,11 @@ std::optional<std::int64_t> count(const std::optional<std::uint64_t>& value) {
   return value ? std::optional<std::int64_t>(static_cast<std::int64_t>(*value)) : std::nullopt;
 }
 
+std::optional<std::int64_t> cost_nano(const CallSummary& call) {
+  if (!call.cost_usd) return std::nullopt;
+  return static_cast<std::int64_t>(*call.cost_usd * 1e9 + 0.5);
+}
+
 std::int64_t flags_of(const CallSummary& call) {
   return (call.streamed ? kFlagStreamed : 0) | (call.partial ? kFlagPartial : 0) |
          (call.server_end ? kFlagServerEnd : 0) | (call.tokens_estimated ? kFlagEstimated : 0);
@@ -55,6 +62,7 @@ struct Store::State {
   std::unordered_map<std::string, Statement> statements;  // by their SQL
   std::unordered_map<std::string, std::int64_t> names;    // a cache, cut when it grows
   std::set<std::int64_t> search_days;                     // tables that exist
+  RollupBatch rollups;                                    // of the running transaction
 
   explicit State(Database database) : db(std::move(database)) {}
 
@@ -69,8 +77,9 @@ struct Store::State {
   Status insert_texts(std::int64_t id, const StoredCall& call);
   Result<std::int64_t> block_id(const StoredBlock& block, std::int64_t day);
   Status index_block(std::int64_t block, const std::string& search, std::int64_t day);
-  Status delete_calls_before(std::int64_t id, std::int64_t most);
   Status drop_days_before(std::int64_t day);
+  void roll_back();
+  void read_search_days();
 };
 
 Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -97,29 +106,38 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
   if (!status) return Error{"store " + path + ": " + status.error().message};
 
   auto state = std::make_unique<State>(std::move(*db));
-  auto tables = state->db.prepare(
-      "SELECT substr(name, 8) FROM sqlite_master WHERE type = 'table' AND name GLOB 'search_[0-9]*'"
-      " AND name NOT GLOB 'search_*_*'");
-  if (!tables) return tables.error();
-  while (tables->step() == SQLITE_ROW) state->search_days.insert(tables->integer(0));
+  state->read_search_days();
   return std::unique_ptr<Store>(new Store(std::move(state)));
 }
 
 Status Store::insert(std::span<const StoredCall> calls) {
   if (auto status = state_->db.execute("BEGIN IMMEDIATE"); !status) return status;
+  Status status = Unit{};
   for (const auto& call : calls) {
-    if (auto status = state_->insert(call); !status) {
-      static_cast<void>(state_->db.execute("ROLLBACK"));
-      state_->names.clear();  // some of them are gone again
-      return status;
-    }
+    if (status = state_->insert(call); !status) break;
   }
-  auto status = state_->db.execute("COMMIT");
-  if (!status) {
-    static_cast<void>(state_->db.execute("ROLLBACK"));
-    state_->names.clear();
-  }
+  if (status) status = state_->rollups.write(state_->db);
+  if (status) status = state_->db.execute("COMMIT");
+  if (!status) state_->roll_back();
   return status;
+}
+
+// Also forgets what was remembered of the database: names and tables that are gone again.
+void Store::State::roll_back() {
+  static_cast<void>(db.execute("ROLLBACK"));
+  rollups.clear();
+  names.clear();
+  statements.clear();
+  read_search_days();
+}
+
+void Store::State::read_search_days() {
+  search_days.clear();
+  auto tables = db.prepare(
+      "SELECT substr(name, 8) FROM sqlite_master WHERE type = 'table' AND name GLOB 'search_[0-9]*'"
+      " AND name NOT GLOB 'search_*_*'");
+  if (!tables) return;
+  while (tables->step() == SQLITE_ROW) search_days.insert(tables->integer(0));
 }
 
 Result<Statement*> Store::State::statement(const std::string& sql) {
@@ -228,10 +246,18 @@ Status Store::State::insert_row(std::int64_t id, const CallSummary& call) {
   row.bind(count(call.input_tokens)).bind(count(call.cache_read_tokens));
   row.bind(count(call.cache_write_tokens)).bind(count(call.output_tokens));
   row.bind(count(call.reasoning_tokens));
-  row.bind(call.cost_usd
-               ? std::optional<std::int64_t>(static_cast<std::int64_t>(*call.cost_usd * 1e9 + 0.5))
-               : std::nullopt);
-  return db.run(row);
+  row.bind(cost_nano(call));
+  if (auto status = db.run(row); !status) return status;
+  RolledCall rolled{id, required[1], required[2], required[0], optional[1].value_or(0), 0, {}, {},
+                    {}, {}, {}};
+  rolled.duration_us = to_us(call.duration_ns);
+  if (call.ttft_ns) rolled.ttft_us = to_us(*call.ttft_ns);
+  rolled.input = count(call.input_tokens);
+  rolled.output = count(call.output_tokens);
+  rolled.cache_read = count(call.cache_read_tokens);
+  rolled.cost_nano = cost_nano(call);
+  rollups.add(rolled);
+  return Unit{};
 }
 
 Status Store::State::insert_texts(std::int64_t id, const StoredCall& call) {
@@ -323,6 +349,9 @@ Result<bool> Store::retain(const Retention& retention, TimeNs now_ns) {
   const auto page = state.db.number("PRAGMA page_size");
   if (!pages || !free_pages || !page) return Error{"the size of the store cannot be read"};
   const auto used = ((*pages).value_or(0) - (*free_pages).value_or(0)) * (*page).value_or(0);
+  const auto keep_s = std::chrono::duration_cast<std::chrono::seconds>(retention.keep).count();
+  if (auto status = retain_rollups(state.db, to_us(now_ns) / 1'000'000, keep_s); !status)
+    return status.error();
   const bool too_much = static_cast<std::uint64_t>(used) > retention.max_bytes;
 
   std::int64_t cutoff = to_us(now_ns) - std::chrono::microseconds(retention.keep).count();
@@ -335,7 +364,7 @@ Result<bool> Store::retain(const Retention& retention, TimeNs now_ns) {
   auto oldest = state.db.number("SELECT min(id) FROM call");
   if (!oldest) return oldest.error();
   if (!*oldest || **oldest >= cutoff) return false;
-  if (auto status = state.delete_calls_before(cutoff, kPiece); !status) return status.error();
+  if (auto status = delete_calls_before(state.db, cutoff, kPiece); !status) return status.error();
   auto next = state.db.number("SELECT min(id) FROM call");
   if (!next) return next.error();
   if (auto status = state.drop_days_before((*next).value_or(cutoff) / kDayUs); !status)
@@ -343,20 +372,6 @@ Result<bool> Store::retain(const Retention& retention, TimeNs now_ns) {
   if (auto status = state.db.execute("PRAGMA incremental_vacuum(256)"); !status)
     return status.error();
   return (*next && **next < cutoff) || too_much;
-}
-
-Status Store::State::delete_calls_before(std::int64_t id, std::int64_t most) {
-  const std::string old = "(SELECT id FROM call WHERE id < " + std::to_string(id) +
-                          " ORDER BY id LIMIT " + std::to_string(most) + ')';
-  const std::string sql =
-      "BEGIN IMMEDIATE;"
-      "DELETE FROM preview WHERE call IN " +
-      old + ';' + "DELETE FROM detail WHERE call IN " + old + ';' +
-      "DELETE FROM call_block WHERE call IN " + old + ';' + "DELETE FROM call WHERE id IN " + old +
-      ";COMMIT";
-  auto status = db.execute(sql);
-  if (!status) static_cast<void>(db.execute("ROLLBACK"));
-  return status;
 }
 
 // No call of those days is left, so no call has their blocks.
