@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "userspace/app/config.h"
-#include "userspace/app/destinations.h"
-#include "userspace/app/kernel_capture.h"
-#include "userspace/app/pipeline.h"
+#include "userspace/app/daemon.h"
 #include "userspace/base/log.h"
-#include "userspace/capture/plain_ports.h"
 #include "userspace/cli/commands.h"
 #include "userspace/cli/observed_command.h"
 #include "userspace/cli/stop_signal.h"
@@ -34,7 +32,9 @@ constexpr const char* kExamples = R"(Examples:
   llmtap run --config my.yaml --check-config
 
 No flag and no file is needed. With a Datadog Agent on this machine spans go there.
-Every option of the file and its default: config/llmtap.yaml)";
+Every option of the file and its default: config/llmtap.yaml
+SIGHUP reads the configuration again; open connections and calls go on, and what is wrong is refused.
+Metrics for Prometheus: http://127.0.0.1:9464/metrics, and /healthz)";
 
 Result<Config> configure(const RunOptions& options) {
   auto config = load_config(options.config, process_environment());
@@ -49,41 +49,33 @@ Result<Config> configure(const RunOptions& options) {
   return config;
 }
 
-std::optional<PlainOptions> plain_options(const Config& config) {
-  if (!config.plain_http.enabled) return std::nullopt;
-  PlainOptions options{default_plain_ports()};
-  options.linger = config.plain_http.linger;
-  options.ports.insert(options.ports.end(), config.plain_http.ports.begin(),
-                       config.plain_http.ports.end());
-  return options;
-}
+// Whether our terminal is gone: then SIGHUP means what it always meant.
+class Terminal {
+ public:
+  bool gone() const { return had_one_ && ::isatty(STDIN_FILENO) == 0; }
 
-void announce(const KernelCapture& capture, const Destinations& destinations) {
-  std::string line = capture.describe();
-  for (const auto& destination : destinations.lines()) line += "; " + destination;
+ private:
+  const bool had_one_ = ::isatty(STDIN_FILENO) == 1;
+};
+
+int check_config(const Config& config) {
+  std::string line = "the configuration is fine";
+  for (const auto& destination : describe_destinations(config)) line += "; " + destination;
+  if (!config.metrics.listen.empty())
+    line += "; metrics: http://" + config.metrics.listen + "/metrics";
   log_info(line);
+  return 0;
 }
 
-void report_end(const KernelCapture& capture, const Pipeline& pipeline) {
-  const LossLedger kernel = capture.source().losses();
-  const PipelineCounts counts = pipeline.counts();
-  std::string text;
-  for (std::size_t i = 0; i < kLossReasons; ++i) {
-    const auto reason = static_cast<LossReason>(i);
-    const auto times = kernel.times(reason) + counts.losses.times(reason);
-    if (times > 0)
-      text += (text.empty() ? "" : ", ") + std::string(name(reason)) + ' ' + std::to_string(times);
-  }
-  log_info(std::to_string(counts.calls) + " calls" + (text.empty() ? "" : "; lost: " + text));
+Status release(Daemon& daemon, ObservedCommand& command) {
+  auto status = daemon.capture().source().add_target(command.pid());
+  return status ? command.release() : status;
 }
 
 int run(const RunOptions& options) {
   auto config = configure(options);
   if (!config) return fail(config.error().message);
-  if (options.check_config) {
-    log_info("the configuration is fine");
-    return 0;
-  }
+  if (options.check_config) return check_config(*config);
   // Before any thread starts: a fork takes only the calling thread along.
   std::unique_ptr<ObservedCommand> command;
   if (!options.command.empty()) {
@@ -92,38 +84,31 @@ int run(const RunOptions& options) {
     command = std::make_unique<ObservedCommand>(std::move(*held));
   }
   const auto& signalled = stop_on_signals();
-  auto capture = KernelCapture::start(command != nullptr, config->hold_exec, plain_options(*config));
-  if (!capture) return fail(capture.error().message);
-  auto destinations = Destinations::open(*config);
-  if (!destinations) return fail(destinations.error().message);
-  KernelCapture& kernel = **capture;
-  if (command != nullptr) kernel.prepare(options.command.front());
-  kernel.wait_until_settled();
-  announce(kernel, **destinations);
+  auto& hangup = note_hangups();
+  const Terminal terminal;
+  auto started = Daemon::start(
+      {version(), std::move(*config), [&options] { return configure(options); }, command != nullptr});
+  if (!started) return fail(started.error().message);
+  Daemon& daemon = **started;
+  if (command) daemon.capture().prepare(options.command.front());
+  daemon.capture().wait_until_settled();
+  daemon.announce();
   if (command) {
-    if (auto status = kernel.source().add_target(command->pid()); !status)
-      return fail(status.error().message);
-    if (auto status = command->release(); !status) {
+    if (auto status = release(daemon, *command); !status)
       return fail(options.command.front() + ": " + status.error().message);
-    }
   }
-
-  std::atomic<bool> stop{false};
-  PipelineHooks hooks;
-  hooks.on_verdict = [&kernel](const ConnId& conn, ConnVerdict verdict) {
-    kernel.set_verdict(conn, verdict);
+  const auto stop = [&] {
+    return signalled || (hangup && terminal.gone()) || (command && command->ended());
   };
-  hooks.describe_process = [&kernel](CallRecord& call) { kernel.describe_process(call); };
-  hooks.on_tick = [&] { stop = signalled || (command && command->ended()); };
-  Pipeline pipeline(*config, **destinations, std::move(hooks));
-  if (auto status = pipeline.run(kernel.source(), stop, config->delivery.flush_deadline); !status) {
-    return fail(status.error().message);
-  }
-  report_end(kernel, pipeline);
+  const auto reload = [&] { return !terminal.gone() && hangup.exchange(false); };
+  if (auto status = daemon.run(stop, reload); !status) return fail(status.error().message);
+  daemon.report();
   return command ? command->ended().value_or(0) : 0;
 }
 
 }  // namespace
+
+const char* version() { return LLMTAP_VERSION; }
 
 int fail(const std::string& message) {
   log_error(message);

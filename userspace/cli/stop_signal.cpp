@@ -7,6 +7,7 @@ namespace llmtap {
 namespace {
 
 std::atomic<bool> stop{false};  // a signal handler can reach nothing else
+std::atomic<bool> hangup{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 void on_signal(int signal) {
@@ -14,6 +15,13 @@ void on_signal(int signal) {
 }
 
 }  // namespace
+
+std::atomic<bool>& note_hangups() {
+  struct sigaction action{};
+  action.sa_handler = [](int) { hangup = true; };
+  ::sigaction(SIGHUP, &action, nullptr);
+  return hangup;
+}
 
 const std::atomic<bool>& stop_on_signals() {
   struct sigaction action{};

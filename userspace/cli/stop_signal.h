@@ -9,4 +9,7 @@ namespace llmtap {
 // signal; a second one ends the process at once. Process-wide by nature; call once.
 const std::atomic<bool>& stop_on_signals();
 
+// Installs a handler for SIGHUP that sets the flag; whoever acts on it clears it.
+std::atomic<bool>& note_hangups();
+
 }  // namespace llmtap
