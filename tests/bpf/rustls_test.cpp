@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// rustls in stripped programs, on ring and on AWS-LC: records joined to their sockets.
+// rustls on ring and on AWS-LC, stripped or not: records joined to their sockets, whatever the cipher
+// and under new keys.
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <stdexcept>
@@ -36,12 +37,14 @@ struct Build {
 
 }  // namespace
 
-TEST_CASE("rustls: both ends, TLS 1.2 and 1.3, several connections", "[bpf]") {
-  const auto build = GENERATE(Build{"ring", LLMTAP_RUSTLS_RING, find_ring},
-                              Build{"aws-lc", LLMTAP_RUSTLS_AWSLC, find_awslc});
+TEST_CASE("rustls: both ends, any version and cipher, several connections", "[bpf]") {
+  const auto build =
+      GENERATE(Build{"ring", LLMTAP_RUSTLS_RING, find_ring},
+               Build{"ring, stripped", LLMTAP_RUSTLS_RING "-stripped", find_ring},
+               Build{"aws-lc", LLMTAP_RUSTLS_AWSLC, find_awslc},
+               Build{"aws-lc, stripped", LLMTAP_RUSTLS_AWSLC "-stripped", find_awslc});
   const auto mode = GENERATE(AttachMode::kSession, AttachMode::kMulti, AttachMode::kPerf);
-  const auto version = GENERATE("new", "new 12");
-  CAPTURE(build.name, name(mode), version);
+  CAPTURE(build.name, name(mode));
   provide_certificate();
   auto file = ElfFile::open(build.program);
   REQUIRE(file.ok());
@@ -52,14 +55,17 @@ TEST_CASE("rustls: both ends, TLS 1.2 and 1.3, several connections", "[bpf]") {
   options.mode = mode;
   Tap tap(options, plan, build.program);
   Subject subject(build.program);
-  for (int connection = 0; connection < 4; ++connection) {
-    CAPTURE(connection);
+  for (const std::string version :
+       {"new 13 AES_128_GCM", "new 13 AES_256_GCM", "new 13 CHACHA20", "new 12 AES_128_GCM",
+        "new 12 AES_256_GCM", "new 12 CHACHA20", "new 13"}) {
+    CAPTURE(version);
     tap.forget();
     auto [client, server] = subject.connect(version);
     client |= TLS_CONN_SOCKET;
     server |= TLS_CONN_SOCKET;
     std::int64_t total = 0;
     for (const int n : {1, 100, 512, 4096, 16384, 16385, 100000}) {
+      if (version == "new 13") subject.ask("rekey");
       subject.ask("write " + std::to_string(n));
       subject.ask("reply 70");
       total += n;

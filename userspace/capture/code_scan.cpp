@@ -208,6 +208,22 @@ std::vector<CodeReference> find_references(const ElfFile& elf,
   return found;
 }
 
+std::vector<std::uint64_t> find_calls(const ElfFile& elf, std::uint64_t target) {
+  std::vector<std::uint64_t> found;
+  const NumberRange range = {static_cast<std::uint32_t>(target), 0};
+  scan_code(elf, [&](Bytes window, std::uint64_t at) {
+    const std::uint8_t* const p = window.data();
+    scan_numbers(window, at + 4, true, {&range, 1}, [&](std::size_t k) {
+      const bool branches = k > 0 && (p[k - 1] == 0xe8 || p[k - 1] == 0xe9);
+      const auto to = at + k + 4 + static_cast<std::uint64_t>(std::int64_t{displacement(p + k)});
+      if (branches && to == target && found.size() < kMostHits) found.push_back(at + k - 1);
+    });
+  });
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
 std::vector<std::uint64_t> find_call_targets(const ElfFile& elf,
                                              std::span<const CodeRange> ranges) {
   std::vector<std::uint64_t> found;

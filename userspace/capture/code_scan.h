@@ -33,6 +33,9 @@ struct CodeReference {
 std::vector<CodeReference> find_references(const ElfFile& elf,
                                            std::span<const std::uint64_t> targets);
 
+// Relative calls of `target` and jumps to it, by their addresses, sorted.
+std::vector<std::uint64_t> find_calls(const ElfFile& elf, std::uint64_t target);
+
 struct CodeRange {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;

@@ -132,19 +132,6 @@ void SymbolPlan::add_pair(const FunctionPair& pair) {
         std::string(pair.counted));
 }
 
-// (ssl, buf, num, &done) or, since 3.3, (ssl, buf, num, flags, &done). `done` of the plain form is
-// a local variable, of the counted form its fourth argument.
-std::optional<tls_call_shape> inner_shape(const TracedCall& call, bool is_counted) {
-  const auto& a = call.arguments;
-  const auto is_done = [&](const TracedValue& v) {
-    return is_counted ? v.is_argument(3) : v.kind == TracedValue::Kind::kStackAddress;
-  };
-  if (!a[0].is_argument(0) || !a[1].is_argument(1) || !a[2].is_count(2)) return std::nullopt;
-  if (is_done(a[3])) return TLS_CALL_SIZE_OUT;
-  if (a[3].kind == TracedValue::Kind::kConstant && is_done(a[4])) return TLS_CALL_SIZE_OUT5;
-  return std::nullopt;
-}
-
 // Relied on only when both exported forms hand their arguments to the same function, to exactly
 // one, and when that one is cheaper than they are.
 std::optional<ProbeSite> SymbolPlan::inner_of(const FunctionPair& pair, const ElfSymbol& plain,
@@ -152,10 +139,10 @@ std::optional<ProbeSite> SymbolPlan::inner_of(const FunctionPair& pair, const El
   std::vector<ProbeSite> sites;
   const auto from_counted = trace_calls(elf_, counted.address, symbols_);
   for (const auto& call : trace_calls(elf_, plain.address, symbols_)) {
-    const auto shape = inner_shape(call, false);
+    const auto shape = openssl_inner_shape(call, false);
     if (!shape) continue;
     const bool shared = std::any_of(from_counted.begin(), from_counted.end(), [&](const auto& c) {
-      return c.target == call.target && inner_shape(c, true) == shape;
+      return c.target == call.target && openssl_inner_shape(c, true) == shape;
     });
     const auto offset = elf_.offset_of(call.target);
     if (!shared || !offset || class_at(call.target) != SiteClass::kEmulated) continue;

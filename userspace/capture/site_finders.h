@@ -5,6 +5,9 @@
 // unique; or neither, when the library is not there.
 #pragma once
 
+#include <optional>
+
+#include "userspace/capture/call_trace.h"
 #include "userspace/capture/elf.h"
 #include "userspace/capture/probe_site.h"
 
@@ -24,5 +27,9 @@ ProbePlan find_ring(const ElfFile& elf);
 
 // OpenSSL 3, by the names of functions that its errors carry.
 ProbePlan find_openssl(const ElfFile& elf);
+
+// What a call in SSL_write (or, if counted, SSL_write_ex) hands on, if it is all of its arguments:
+// (ssl, buf, num, &done) or, since 3.3, (ssl, buf, num, flags, &done). Likewise for reads.
+std::optional<tls_call_shape> openssl_inner_shape(const TracedCall& call, bool is_counted);
 
 }  // namespace llmtap

@@ -21,6 +21,7 @@ struct Algorithm {
 };
 
 constexpr std::uint64_t kWord = 8;
+constexpr std::uint64_t kWindow = 8U << 20;  // pages are let go behind the search in such pieces
 
 class AlgorithmSearch {
  public:
@@ -39,9 +40,14 @@ class AlgorithmSearch {
   void read_words() {
     for (const auto& s : elf_.segments()) {
       if (s.executable) continue;
+      std::uint64_t kept = s.address;
       for (std::uint64_t at = (s.address + kWord - 1) & ~(kWord - 1);
-           at + kWord <= s.address + s.size; at += kWord)
+           at + kWord <= s.address + s.size; at += kWord) {
         next(at, *elf_.word_at(at));
+        if (at - kept < kWindow) continue;
+        elf_.file().forget(s.offset + (kept - s.address), kWindow);
+        kept += kWindow;
+      }
     }
   }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What tls_pingpong.c is, over rustls and a pair of loopback sockets. Commands on stdin:
 //!
-//!   new [12]   a fresh connection (of TLS 1.2)  -> client's and server's socket inode, hex
-//!   write N    client writes N                  -> ok
-//!   reply N    server writes N                  -> ok
+//!   new [12 [CIPHER]]  a fresh connection (of TLS 1.2; with a cipher whose name has CIPHER in it)
+//!                      -> client's and server's socket inode, hex
+//!   write N            client writes N  -> ok
+//!   reply N            server writes N  -> ok
+//!   rekey              the client's next bytes come under a new key (TLS 1.3)  -> ok
 use std::io::{BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
@@ -54,10 +56,17 @@ fn inode(socket: &TcpStream) -> u64 {
     text["socket:[".len()..text.len() - 1].parse().unwrap()
 }
 
-fn connect(pem: &str, tls12: bool) -> Pair {
+fn connect(pem: &str, tls12: bool, cipher: &str) -> Pair {
+    #[cfg(feature = "ring")]
+    let mut provider = rustls::crypto::ring::default_provider();
+    #[cfg(feature = "aws_lc")]
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|c| format!("{:?}", c.suite()).contains(cipher));
     let versions: &[&rustls::SupportedProtocolVersion] =
         if tls12 { &[&rustls::version::TLS12] } else { &[&rustls::version::TLS13] };
-    let client_config = ClientConfig::builder_with_protocol_versions(versions)
+    let client_config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)
+        .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyServer))
         .with_no_client_auth();
@@ -116,7 +125,7 @@ fn main() {
         let words: Vec<&str> = line.split(' ').collect();
         let n: usize = words.get(1).and_then(|w| w.parse().ok()).unwrap_or(0);
         if words[0] == "new" {
-            let p = pair.insert(connect(&pem, n == 12));
+            let p = pair.insert(connect(&pem, n == 12, words.get(2).unwrap_or(&"")));
             println!("{:x} {:x}", inode(&p.client.sock), inode(&p.server.sock));
             continue;
         }
@@ -124,6 +133,7 @@ fn main() {
         match words[0] {
             "write" => move_bytes(&mut p.client, &mut p.server, &data(&mut p.written[0], n)),
             "reply" => move_bytes(&mut p.server, &mut p.client, &data(&mut p.written[1], n)),
+            "rekey" => p.client.conn.refresh_traffic_keys().unwrap(),
             _ => panic!("unknown command"),
         }
         println!("ok");

@@ -201,7 +201,7 @@ TEST_CASE("search: static OpenSSL by the names of its functions", "[unit]") {
     const char* version;
     tls_call_shape write;
   };
-  for (const auto& c : {Case{"3.0.22", TLS_CALL_SIZE_OUT}, Case{"3.2.1", TLS_CALL_SIZE_OUT},
+  for (const auto& c : {Case{"4.0.3", TLS_CALL_SIZE_OUT5}, Case{"3.0.22", TLS_CALL_SIZE_OUT}, Case{"3.2.1", TLS_CALL_SIZE_OUT},
                         Case{"3.3.0", TLS_CALL_SIZE_OUT5}, Case{"3.12.1", TLS_CALL_SIZE_OUT5}}) {
     DYNAMIC_SECTION(c.version) {
       const auto plan = search(openssl(c.version));
@@ -216,6 +216,21 @@ TEST_CASE("search: static OpenSSL by the names of its functions", "[unit]") {
   const auto two = search(openssl("3.5.0").data(0x90, text("OpenSSL 3.0.1 x")));
   CHECK(two.sites.empty());
   CHECK_FALSE(two.reason.empty());
+
+  // Linked without the text of its version: SSL_write shows where the count goes.
+  const auto wrapper = [](const Bytes& arguments) {
+    return Bytes{0x48, 0x83, 0xec, 0x18} + arguments +
+           branch(0xe8, 0x300 + 4 + arguments.size(), 0x200) + Bytes{0x48, 0x83, 0xc4, 0x18, 0xc3};
+  };
+  const Bytes plain = {0x48, 0x63, 0xd2, 0x48, 0x89, 0xe1};              // rdx = edx; rcx = rsp
+  const Bytes flags = {0x48, 0x63, 0xd2, 0x31, 0xc9, 0x49, 0x89, 0xe0};  // ecx = 0; r8 = rsp
+  const Bytes other = {0x48, 0x89, 0xfe, 0x48, 0x89, 0xe1};              // rsi = rdi
+  const auto unversioned = openssl("");
+  CHECK(shape(search(ElfBuilder(unversioned).function(0x300, wrapper(plain))).sites.at(1)) ==
+        TLS_CALL_SIZE_OUT);
+  CHECK(shape(search(ElfBuilder(unversioned).function(0x300, wrapper(flags))).sites.at(1)) ==
+        TLS_CALL_SIZE_OUT5);
+  CHECK(search(ElfBuilder(unversioned).function(0x300, wrapper(other))).sites.empty());
 }
 
 TEST_CASE("search: strings start behind the last byte that is not printable", "[unit]") {
