@@ -18,7 +18,8 @@ import unittest
 
 from test_sdks import BUILD, HERE, npm_install, run
 import harness
-from harness import PYTHON, job
+import test_lifecycle
+from harness import PYTHON, WorldCase, job
 from stack_case import PLAYS, StackCase, libraries
 from test_bytes import READ, WRITE, played, streams
 
@@ -222,6 +223,17 @@ class Java(StackCase):
         for event in self.running.wait(before + 1, 2)[before:]:
             self.assertIn("observed:server", event["tags"])  # node's end of the same call
         print(f"  jsse: {remark}", flush=True)
+
+
+class FirstCall(WorldCase):
+    """Fresh copies of a Go program, one call each right after their start."""
+
+    fresh = test_lifecycle.Lifecycle.fresh
+
+    def test_go(self):
+        share = self.fresh(STACKS / "go-1.26.6-stripped", lambda copy: [copy],
+                           max(1, test_lifecycle.FRESH_RUNS // 4))
+        self.assertGreaterEqual(share, 0.8)  # without hold_exec
 
 
 class Go(StackCase):

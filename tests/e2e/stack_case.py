@@ -3,13 +3,16 @@
 carries, the client makes its calls, and each is one span with the recorded text.
 """
 import json
+import os
+import pathlib
 import subprocess
 import time
 
-import harness
 from harness import BINARY, Daemon, WorldCase, job, nonce_of, recording
 from test_capture import expected_text, output_text
 
+# Built by tests/programs/CMakeLists.txt.
+PROGRAMS = pathlib.Path(os.environ.get("LLMTAP_PROGRAMS", BINARY.parent / "tests" / "programs"))
 PLAYS = ["openai_json", "openai_stream", "anthropic_stream"]
 
 
@@ -45,7 +48,7 @@ class StackCase(WorldCase):
         process = subprocess.Popen(self.world.inside(*command), stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env=self.world.environment(**(env or {})))
-        self.addCleanup(process.wait)
+        self.addCleanup(process.__exit__, None, None, None)  # closes the pipes, waits
         self.addCleanup(process.kill)
         return process
 

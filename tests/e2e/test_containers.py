@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Containers of runc: a libssl that exists only inside an image (overlayfs), in mount and pid
-namespaces of its own, in containers that come and go; and a program that replaces its library.
+namespaces of its own, in containers that come and go, also several at once; and programs that
+replace their library or themselves.
 """
+import concurrent.futures
 import json
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import time
 import unittest
 import uuid
 
-from harness import WorldCase, job, nonce_of, run
+from harness import WorldCase, job, nonce_of, run, seen_at_client
+from stack_case import PROGRAMS, raw_request
 
 CONTAINERS = 10
 
@@ -54,6 +58,7 @@ class Container:
                    f"https://{call['host']}:{call['port']}{call['path']}"]
         for key, value in call["headers"].items():
             command += ["-H", f"{key}: {value}"]
+        (self.dir / "config.json").unlink(missing_ok=True)
         run("runc", "spec", cwd=self.dir)
         config = json.loads((self.dir / "config.json").read_text())
         config["root"] = {"path": str(self.dir / "root"), "readonly": False}
@@ -93,6 +98,28 @@ class Containers(WorldCase):
         seen = {row["process"].get("container_id") for row in daemon.calls()}
         self.assertEqual(seen, set(ids.values()))
 
+    def test_several_containers_at_once(self):
+        """Each with a file of its own, by inode: an overlay's upper layer, as an update leaves it."""
+        daemon = self.daemon()
+        calls = {}
+        for _ in range(4):
+            container = Container(self.world, self.image)
+            self.addCleanup(container.remove)
+            library = next((container.dir / "root").rglob("libssl.so.3"))
+            library.touch()  # copied up: another device and inode than the image's
+            calls[container] = [job("openai_json"), job("openai_stream")]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for number in range(2):
+                codes = pool.map(lambda c, n=number: c.curl(self.curl, calls[c][n]), calls)
+                self.assertEqual(list(codes), ["200"] * 4)
+        issued = {call["nonce"] for both in calls.values() for call in both}
+        captured = {nonce_of(event) for event in seen_at_client(daemon.wait(len(issued)))}
+        first = {both[0]["nonce"] for both in calls.values()}
+        print(f"  containers at once: captured {len(captured & issued)}/{len(issued)}, first calls "
+              f"{len(captured & first)}/{len(first)}", flush=True)
+        self.assertLessEqual(issued - first, captured)
+        self.assertGreaterEqual(len(captured & first), 3)  # the library was never seen before
+
     def test_library_replaced_while_running(self):
         """An update puts a new file in the place of the old one: another inode."""
         daemon = self.daemon()
@@ -112,10 +139,31 @@ class Containers(WorldCase):
             self.world.client(["/usr/bin/python3", CURL_CLIENT], [again], 1,
                               env={"LD_LIBRARY_PATH": str(libraries)})
             issued.add(again["nonce"])
-        captured = {nonce_of(event) for event in daemon.wait(2 * 4, 5)}
+        captured = {nonce_of(event) for event in seen_at_client(daemon.wait(2 * 4, 5))}
         print(f"  replaced library: captured {len(captured)}/8, all second calls "
               f"{issued <= captured}", flush=True)
         self.assertLessEqual(issued, captured)
+
+    def test_program_that_updates_itself(self):
+        """A new file takes the program's name while the old one still runs; both are captured."""
+        daemon = self.daemon()
+        program = self.world.dir / "agent"
+        calls, running = [], []
+        for number in range(3):
+            fresh = self.world.dir / "agent.new"
+            shutil.copy2(PROGRAMS / "https_exchange_stripped", fresh)
+            fresh.rename(program)
+            calls.append(job("openai_json"))
+            running.append(self.world.spawn(program, calls[-1]["host"], calls[-1]["port"],
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        time.sleep(1)
+        self.assertEqual(len({pathlib.Path(f"/proc/{p.pid}/exe").stat().st_ino for p in running}), 3)
+        for process, call in zip(running, calls):
+            answer, _ = process.communicate(raw_request(call), 20)
+            self.assertIn(b"HTTP/1.1 200", answer)
+        captured = {nonce_of(event) for event in seen_at_client(daemon.wait(3))}
+        print(f"  updated program: captured {len(captured)}/3", flush=True)
+        self.assertEqual(captured, {call["nonce"] for call in calls})
 
 
 CURL_CLIENT = pathlib.Path(__file__).resolve().parent / "clients" / "curl_client.py"

@@ -17,7 +17,7 @@ import time
 import unittest
 
 import harness
-from harness import CLIENTS, HERE, PYTHON, Daemon, WorldCase, job, nonce_of
+from harness import CLIENTS, HERE, PYTHON, Daemon, WorldCase, job, nonce_of, seen_at_client
 
 FRESH_RUNS = int(os.environ.get("LLMTAP_E2E_FRESH", 200))
 
@@ -39,7 +39,7 @@ class Lifecycle(WorldCase):
             self.assertIn(one["nonce"], done, "the client itself failed")
             issued.add(one["nonce"])
             copy.unlink()
-        captured = issued & nonces(daemon.wait(runs))
+        captured = issued & nonces(seen_at_client(daemon.wait(runs)))
         print(f"  fresh copies of {binary.name}: captured {len(captured)}/{runs}", flush=True)
         return len(captured) / runs
 
@@ -47,6 +47,12 @@ class Lifecycle(WorldCase):
         curl = pathlib.Path(shutil.which("curl")).resolve()
         share = self.fresh(curl, lambda copy: CLIENTS["curl"] + ["--curl", copy], FRESH_RUNS)
         self.assertEqual(share, 1.0)  # libssl is hooked before the copy ever runs
+
+    def test_fresh_python(self):
+        python = pathlib.Path(PYTHON).resolve()
+        share = self.fresh(python, lambda copy: [copy, HERE / "clients" / "http_client.py"],
+                           max(1, FRESH_RUNS // 4))
+        self.assertEqual(share, 1.0)  # likewise
 
     def test_fresh_node(self):
         node = pathlib.Path(shutil.which("node")).resolve()

@@ -3,15 +3,10 @@
 """TLS stacks that Debian has packages for: GnuTLS, and OpenSSL in every form it is linked in. Those
 that come from PyPI, npm, Maven, crates.io or with Go: tests/clients/test_stacks.py.
 """
-import os
-import pathlib
 import unittest
 
-import harness
-from harness import BINARY, HERE, PYTHON, job
-from stack_case import PLAYS, StackCase, raw_request
-
-PROGRAMS = pathlib.Path(os.environ.get("LLMTAP_PROGRAMS", BINARY.parent / "tests" / "programs"))
+from harness import HERE, PYTHON, job
+from stack_case import PLAYS, PROGRAMS, StackCase, raw_request
 
 
 class Stacks(StackCase):
