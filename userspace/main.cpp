@@ -34,6 +34,7 @@ int main(int argc, char** argv) try {
   llmtap::add_eval(app, chosen);
   llmtap::add_record(app, chosen);
   llmtap::add_replay(app, chosen);
+  llmtap::add_self_description(app, chosen);
   if (argc == 1) {
     std::cout << app.help();
     return 0;

@@ -159,6 +159,7 @@ struct Config {
   std::vector<SamplingConfig> sampling;
   std::vector<EvaluationConfig> evaluations;
   UnhookConfig unhook;
+  std::uint64_t ring_size = std::uint64_t{64} << 20;  // bytes between the kernel and the daemon
   bool terminal = true;                 // a line per call while stdout is a terminal
   bool hold_exec = false;               // hold never-seen programs until they are probed
 
@@ -170,6 +171,9 @@ inline constexpr const char* kDefaultConfigFile = "/etc/llmtap/llmtap.yaml";
 // Merges `text` into `config`. Errors read "FILE:LINE: KEY: what is wrong".
 Status merge_yaml(Config& config, const std::string& text, const std::string& file);
 Status merge_yaml_file(Config& config, const std::string& file);
+
+// Paths of all keys: "store.path".
+std::vector<std::string> config_keys();
 
 // Value of an environment variable, absent if unset.
 using Environment = std::function<std::optional<std::string>(const char* name)>;

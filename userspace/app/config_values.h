@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "parsers/core/result.h"
@@ -32,5 +33,22 @@ Result<double> parse_rate(const std::string& value);             // 0 to 1
 Result<std::vector<std::string>> parse_names(const std::string& value);  // "a,b" or "a, b"
 // "a:b,c:d" or "a:b c:d", as ddtrace reads DD_TAGS. Pieces without a colon are left out.
 std::vector<std::string> parse_tags(const std::string& value);
+
+// Reads a value into its field.
+template <auto Parse, class Field>
+Status assign(Field& field, const std::string& value) {
+  auto parsed = Parse(value);
+  if (!parsed) return parsed.error();
+  field = std::move(*parsed);
+  return Unit{};
+}
+
+inline Status assign_text(std::string& field, const std::string& value) {
+  field = value;
+  return Unit{};
+}
+
+// Keys that take one value, those of otlp and sentry among them.
+const std::vector<ConfigKey>& scalar_keys();
 
 }  // namespace llmtap

@@ -23,6 +23,8 @@ void add_decode(CLI::App& app, Chosen& chosen);
 void add_eval(CLI::App& app, Chosen& chosen);
 void add_record(CLI::App& app, Chosen& chosen);
 void add_replay(CLI::App& app, Chosen& chosen);
+// `completion` and `manual`; last, as they describe all others.
+void add_self_description(CLI::App& app, Chosen& chosen);
 
 // Of this program: "0.1.0".
 const char* version();

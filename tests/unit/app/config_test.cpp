@@ -2,7 +2,9 @@
 #include "userspace/app/config.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <map>
+#include <set>
 
 #include "userspace/app/config_values.h"
 
@@ -45,6 +47,14 @@ TEST_CASE("config: errors name file, line and key", "[unit]") {
        "c.yaml:2: providers: needs host and label"},
       {"negative price", "prices:\n  - model: m\n    input: -1\n",
        "c.yaml:3: prices.input: expected USD per million tokens, such as 0.5"},
+      {"rule without a place", "users:\n  - {}\n", "c.yaml:2: users: needs header, json or both"},
+      {"rule for a credential", "sessions:\n  - header: X-Api-Key\n",
+       "c.yaml:2: sessions.header: headers with credentials are never read"},
+      {"bad JSON path", "sessions:\n  - json: a.b\n",
+       "c.yaml:2: sessions.json: expected a JSON path such as $.metadata.session_id or "
+       "$.messages[0].name"},
+      {"bad sdk_calls", "datadog: {sdk_calls: x}\n",
+       "c.yaml:1: datadog.sdk_calls: expected leave or report, got 'x'"},
       {"not a mapping", "- a\n", "c.yaml:1: expected a mapping of sections"},
   };
   for (const auto& c : cases) {
@@ -70,11 +80,17 @@ datadog:
   site: datadoghq.eu
   agentless: auto
   tags: ["team:ml"]
+  sdk_calls: report
   api_key:
 prices:
   - {provider: openai, model: "my-*", input: 1, output: 2.5}
 providers:
   - {host: llm.corp, label: corp}
+sessions:
+  - {header: X-Chat-Id}
+  - {json: "$.metadata.session"}
+users:
+  - {header: x-meta, json: $._user}
 )",
                      "c.yaml")
               .ok());
@@ -83,8 +99,11 @@ providers:
   expected.store.max_bytes = std::uint64_t{2} << 30;
   expected.datadog.site = "datadoghq.eu";
   expected.datadog.tags = {"team:ml"};
+  expected.datadog.report_sdk_calls = true;
   expected.prices = {{"openai", "my-*", 1.0, {}, {}, 2.5}};
   expected.providers = {{"llm.corp", "corp"}};
+  expected.identity.sessions = {{"x-chat-id", {}}, {"", {"metadata", "session"}}};
+  expected.identity.users = {{"x-meta", {"_user"}}};
   CHECK(config == expected);
   CHECK(merge_yaml(config, "", "empty.yaml").ok());
   CHECK(config == expected);
@@ -96,6 +115,29 @@ TEST_CASE("config: the shipped file says the defaults", "[unit]") {
   INFO((status.ok() ? "" : status.error().message));
   REQUIRE(status.ok());
   CHECK(config == Config{});
+}
+
+TEST_CASE("config: the shipped file has every key", "[unit]") {
+  std::ifstream in(LLMTAP_CONFIG);
+  REQUIRE(in);
+  // Paths by indentation; a commented key counts, text of a comment does not look like one.
+  std::set<std::string> written;
+  std::vector<std::string> sections;
+  for (std::string line; std::getline(in, line);) {
+    const auto begin = line.find_first_not_of(' ');
+    const auto colon = line.find(':');
+    if (begin == std::string::npos || line[begin] == '#' || colon == std::string::npos) continue;
+    sections.resize(std::min(sections.size(), begin / 2));
+    std::string path;
+    for (const auto& section : sections) path += section + '.';
+    const auto name = line.substr(begin, colon - begin);
+    written.insert(path + name);
+    sections.push_back(name);
+  }
+  for (const auto& key : config_keys()) {
+    INFO("config/llmtap.yaml lacks " << key);
+    CHECK(written.contains(key));
+  }
 }
 
 TEST_CASE("config: DD_* variables mean what ddtrace means", "[unit]") {
