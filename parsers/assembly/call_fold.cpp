@@ -143,6 +143,7 @@ bool CallFold::State::adopt(const Provider* provider, const RequestBody& body) {
   if (socket_) blank_ = std::make_unique<CallRecord>(call_);
   parser_ = provider->make();
   parser_->request(*head_, body, call_);
+  identify(head_->headers, body.json, call_);
   bool cut = false;
   input_bytes_ = trim_text(call_.input, context_.limits.record_text, cut);
   if (cut) loss(LossReason::kContentLimit, 0);
@@ -152,6 +153,16 @@ bool CallFold::State::adopt(const Provider* provider, const RequestBody& body) {
   set_verdict(ConnVerdict::kLlm);
   if (!socket_ && generates(call_.operation)) context_.sink.progress(call_);
   return true;
+}
+
+void CallFold::State::identify(const Headers& headers, const Json& body, CallRecord& call) {
+  auto found = apply_rules(context_.identity, headers, body);
+  if (!found.session.empty()) identity_.session = std::move(found.session);
+  if (!found.user.empty()) identity_.user = std::move(found.user);
+  if (identity_.session.empty()) identity_.session = propagated(call.trace, "llmobs_sid");
+  if (!identity_.session.empty()) call.session_id = identity_.session;
+  if (!identity_.user.empty()) call.user_id = identity_.user;
+  read_identity_headers(headers, call);
 }
 
 void CallFold::State::give_up() {

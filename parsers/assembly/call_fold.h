@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "parsers/assembly/assembler.h"
+#include "parsers/assembly/identity.h"
 #include "parsers/assembly/provider_names.h"
 #include "parsers/core/exchange.h"
 #include "parsers/core/json.h"
@@ -24,6 +25,7 @@ struct FoldContext {
   const ProviderNames& names;
   RecordSink& sink;
   JsonDocument json;  // scratch: a document lives only while one event is handled
+  IdentityRules identity = {};
 };
 
 // The calls mean what ExchangeSink says (parsers/wire/decoder.h), for one stream: `request` first,

@@ -46,6 +46,7 @@ struct CallFold::State final : private BodySink {
 
   void decide(TimeNs ts_ns, bool complete);
   bool adopt(const Provider* provider, const RequestBody& body);
+  void identify(const Headers& headers, const Json& body, CallRecord& call);
   void give_up();
   void replay_early();
   void start_response(ResponseHead&& head, Stamp stamp);
@@ -103,6 +104,7 @@ struct CallFold::State final : private BodySink {
   std::size_t input_bytes_ = 0;    // of the record's input
   std::size_t content_bytes_ = 0;  // of its output, as of the last weighing, and events since
   std::size_t unweighed_ = 0;
+  Identity identity_;  // what the configuration's rules found
   // Session.
   std::unique_ptr<CallRecord> blank_;  // what every call of the session starts from
   int tries_ = 0;

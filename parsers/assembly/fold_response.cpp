@@ -87,6 +87,7 @@ void CallFold::State::start_response(ResponseHead&& head, Stamp stamp) {
     call->request_id = read_request_id(head.headers);
     call->rate_limits = read_rate_limits(head.headers, ts_ns);
     call->retry_after_s = read_retry_after(head.headers, ts_ns);
+    if (const auto cost = read_reported_cost(head.headers)) call->cost = cost;
     call->response_headers = kept_headers(head.headers);
   }
   header_bytes_ += size_of(call_.response_headers);

@@ -51,6 +51,7 @@ void CallFold::State::open_session(std::string_view payload) {
 void CallFold::State::client_message(const BodyEvent& event, const Json& json, Stamp stamp) {
   const bool opens = parser_->client_event(event, json, call_);
   if (!opens) return;
+  identify(call_.request_headers, json, call_);
   if (!call_open_) {
     call_open_ = true;
     call_.timing.request_start = arrival(Side::kRequest, stamp);
@@ -85,6 +86,7 @@ void CallFold::State::server_message(const BodyEvent& event, const Json& json, S
 
 void CallFold::State::emit_session_call(End end) {
   parser_->finish(call_);
+  identify(call_.request_headers, Json{}, call_);
   call_.end = end;
   call_.partial = call_.partial || end == End::kGap || end == End::kEvicted;
   call_.timing.end = last_seen_;

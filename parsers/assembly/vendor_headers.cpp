@@ -275,6 +275,17 @@ std::vector<RateLimit> read_rate_limits(const Headers& response, TimeNs now_ns) 
   return limits.take();
 }
 
+std::optional<Cost> read_reported_cost(const Headers& response) {
+  double usd = 0;
+  const auto text = value_of(response, "x-litellm-response-cost");
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), usd);
+  if (error != std::errc{} || end != text.data() + text.size() || !(usd > 0)) return std::nullopt;
+  Cost cost;
+  cost.total_usd = usd;
+  cost.source = Cost::Source::kProvider;
+  return cost;
+}
+
 std::optional<double> read_retry_after(const Headers& response, TimeNs now_ns) {
   if (const auto millis = whole_number(value_of(response, "retry-after-ms"))) return *millis / 1000;
   return wait_from(value_of(response, "retry-after"), now_ns);

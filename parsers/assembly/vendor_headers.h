@@ -22,6 +22,10 @@ std::vector<RateLimit> read_rate_limits(const Headers& response, TimeNs now_ns);
 // Seconds; retry-after-ms wins. Present on good answers too: it says nothing about an error.
 std::optional<double> read_retry_after(const Headers& response, TimeNs now_ns);
 
+// What a gateway says the call has cost (LiteLLM's x-litellm-response-cost); its 0 of a model whose
+// price it does not know is absent.
+std::optional<Cost> read_reported_cost(const Headers& response);
+
 // "2ms", "17.4s", "1m3s", "6h0m0s", or a bare number of seconds.
 std::optional<double> parse_duration(std::string_view text);
 // RFC 3339, or an HTTP date (RFC 9110 5.6.7, the preferred form): seconds since 1970.

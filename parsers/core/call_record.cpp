@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parsers/core/call_record.h"
 
+#include <algorithm>
 #include <initializer_list>
 
 namespace llmtap {
@@ -15,6 +16,35 @@ std::optional<std::uint64_t> sum(std::initializer_list<std::optional<std::uint64
 }
 
 }  // namespace
+
+namespace {
+
+// Value of `key` in pairs of a key, `assign` and a value, with `separator`s between them.
+std::string_view value_in(std::string_view pairs, char separator, char assign,
+                          std::string_view key) {
+  while (!pairs.empty()) {
+    const auto end = std::min(pairs.find(separator), pairs.size());
+    std::string_view pair = pairs.substr(0, end);
+    pairs.remove_prefix(std::min(end + 1, pairs.size()));
+    while (pair.starts_with(' ')) pair.remove_prefix(1);
+    if (pair.starts_with(key) && pair.substr(key.size()).starts_with(assign)) {
+      return pair.substr(key.size() + 1);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string propagated(const TraceContext& trace, std::string_view key) {
+  const auto tag = value_in(trace.datadog_tags, ',', '=', "_dd.p." + std::string(key));
+  if (!tag.empty()) return std::string(tag);
+  const auto member = value_in(trace.tracestate, ',', '=', "dd");
+  std::string value(value_in(member, ';', ':', "t." + std::string(key)));
+  // tracestate may not hold '=' in a value.
+  std::replace(value.begin(), value.end(), '~', '=');
+  return value;
+}
 
 std::string_view name(Operation operation) {
   switch (operation) {

@@ -196,6 +196,10 @@ struct TraceContext {
 };
 
 // The observed process; filled by userspace/enrich.
+// What a Datadog tracer has propagated under `_dd.p.<key>`: in x-datadog-tags, else as `t.<key>` in
+// the `dd` member of tracestate; "" if nothing.
+std::string propagated(const TraceContext& trace, std::string_view key);
+
 struct ProcessInfo {
   std::uint32_t pid = 0;
   std::string exe;

@@ -110,6 +110,7 @@ void apply_anthropic_usage(const Json& usage, CallRecord& call) {
   const auto set = [](std::optional<std::uint64_t>& field, const Json& value) {
     if (const auto count = value.count()) field = count;
   };
+  if (const auto tier = usage["service_tier"].string()) note_service_tier(*tier, call);
   Usage& out = call.usage;
   set(out.input_uncached, usage["input_tokens"]);
   set(out.cache_read, usage["cache_read_input_tokens"]);

@@ -130,6 +130,13 @@ void AgentParser::trace(const Json& json, CallRecord& call) {
     const Json usage = steps["modelInvocationOutput"]["metadata"]["usage"];
     add(call.usage.input_uncached, usage["inputTokens"]);
     add(call.usage.output_visible, usage["outputTokens"]);
+    if (kind == "guardrailTrace" && steps["action"].string() == "INTERVENED" && !call.error) {
+      CallError error;
+      error.in_stream = true;
+      error.type = "GuardrailTriggered";
+      error.message = "Guardrail intervened";
+      call.error = std::move(error);
+    }
     if (kind == "failureTrace" && !call.error) {
       CallError error;
       error.in_stream = true;
@@ -138,7 +145,9 @@ void AgentParser::trace(const Json& json, CallRecord& call) {
       call.error = std::move(error);
     }
   }
-  const auto text = dump_without_media(json["trace"]);
+  std::string text = "{";
+  if (const auto when = json["eventTime"].string()) text += "\"eventTime\":" + quote_json(*when) + ",";
+  text += "\"trace\":" + dump_without_media(json["trace"]) + "}";
   if (traces_.size() + text.size() > kMaxTraces) return;
   traces_ += (traces_.empty() ? "[" : ",") + text;
 }

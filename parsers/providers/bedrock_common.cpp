@@ -233,6 +233,7 @@ void ConverseFold::event(std::string_view name, const Json& json, TimeNs ts_ns, 
     if (!call.output.empty()) call.output.back().finish_reason = call.finish_reason;
   } else if (name == "metadata") {
     read_converse_usage(json["usage"], call);
+    if (const auto tier = json["serviceTier"]["type"].string()) note_service_tier(*tier, call);
     if (json["trace"]["guardrail"].is_object()) {
       call.vendor.push_back({"guardrail_trace", json["trace"]["guardrail"].dump()});
     }
@@ -248,6 +249,7 @@ void ConverseFold::whole(const Json& json, CallRecord& call) {
     if (!call.output.empty()) call.output.back().finish_reason = call.finish_reason;
   }
   read_converse_usage(json["usage"], call);
+  if (const auto tier = json["serviceTier"]["type"].string()) note_service_tier(*tier, call);
   if (json["trace"]["guardrail"].is_object()) {
     call.vendor.push_back({"guardrail_trace", json["trace"]["guardrail"].dump()});
   }

@@ -7,7 +7,9 @@
 //   {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 64, "messages": [...]}
 //   chunk  {"bytes": "<base64 of one native event>", "p": "padding"}
 //
-// Quirks: tokens are in headers (x-amzn-bedrock-input-token-count) or, streamed, in the last
+//   PayloadPart  data:{"token": {"text": " a"}}      SageMaker's stream: the model's own bytes
+//
+// Quirks: SageMaker cuts the model's stream (SSE or lines of JSON) anywhere. Tokens are in headers (x-amzn-bedrock-input-token-count) or, streamed, in the last
 // native event's amazon-bedrock-invocationMetrics, and these count whatever the body says.
 #include <memory>
 
@@ -20,7 +22,12 @@
 #include "parsers/providers/provider.h"
 
 namespace llmtap {
+
+extern const Provider kHostedText;  // what TGI's containers speak
+
 namespace {
+
+constexpr std::size_t kMaxLine = std::size_t{256} << 10;  // of a SageMaker stream
 
 using Count = std::optional<std::uint64_t>;
 
@@ -67,7 +74,8 @@ class NativeParser final : public CallParser {
   }
 };
 
-std::unique_ptr<CallParser> native_parser(const Json& body) {
+std::unique_ptr<CallParser> native_parser(const Json& body, bool streamed_inputs) {
+  if (streamed_inputs && body["inputs"].is_string()) return kHostedText.make();
   if (body["anthropic_version"].exists()) return std::make_unique<AnthropicParser>();
   const Json messages = body["messages"];
   if (!messages.is_array()) return std::make_unique<NativeParser>();
@@ -115,9 +123,12 @@ class InvokeParser final : public CallParser {
 
  private:
   void native(const BodyEvent& event, const Json& json, CallRecord& call);
+  void payload_part(const BodyEvent& event, CallRecord& call);
+  bool line(std::string_view text, const BodyEvent& event, CallRecord& call);
 
   std::unique_ptr<CallParser> inner_ = std::make_unique<NativeParser>();
   JsonDocument chunk_;
+  std::string line_;  // of a SageMaker stream, not whole yet
   Tokens tokens_;
 };
 
@@ -132,7 +143,7 @@ void InvokeParser::request(const RequestHead& head, const RequestBody& body, Cal
     model = percent_decoded(segments[segments.size() - 2]);
     call.streamed = segments.back() != "invocations";
   }
-  inner_ = native_parser(body.json);
+  inner_ = native_parser(body.json, !target && call.streamed);
   call.model_requested = model;
   const bool streamed = call.streamed;
   inner_->request(head, body, call);
@@ -140,7 +151,9 @@ void InvokeParser::request(const RequestHead& head, const RequestBody& body, Cal
   call.streamed = streamed;
 }
 
-void InvokeParser::response(const ResponseHead& head, CallRecord&) {
+void InvokeParser::response(const ResponseHead& head, CallRecord& call) {
+  note_service_tier(
+      find_header(head.headers, "x-amzn-bedrock-service-tier").value_or(std::string_view{}), call);
   constexpr std::string_view kPrefix = "x-amzn-bedrock-";
   const auto count = [&](std::string_view name) {
     return header_count(head.headers, std::string(kPrefix) + std::string(name));
@@ -164,10 +177,39 @@ void InvokeParser::native(const BodyEvent& event, const Json& json, CallRecord& 
   call.streamed = streamed;
 }
 
+// One SSE data line or JSON line; false if it is neither.
+bool InvokeParser::line(std::string_view text, const BodyEvent& event, CallRecord& call) {
+  if (text.starts_with("data:")) text.remove_prefix(5);
+  const Json json = chunk_.parse(text);
+  if (!json.is_object()) return false;
+  BodyEvent inner = event;
+  inner.name = {};
+  inner.data = text;
+  native(inner, json, call);
+  return true;
+}
+
+void InvokeParser::payload_part(const BodyEvent& event, CallRecord& call) {
+  if (line_.size() + event.data.size() > kMaxLine) line_.clear();
+  line_.append(event.data.substr(0, kMaxLine));
+  std::size_t begin = 0;
+  for (auto end = line_.find('\n'); end != std::string::npos; end = line_.find('\n', begin)) {
+    line(std::string_view(line_).substr(begin, end - begin), event, call);
+    begin = end + 1;
+  }
+  line_.erase(0, begin);
+  // Some containers end nothing with a newline.
+  if (line_.ends_with('}') && line(line_, event, call)) line_.clear();
+}
+
 Step InvokeParser::event(const BodyEvent& event, const Json& json, CallRecord& call) {
   if (event.exception) {
     apply_bedrock_exception(event, json, call);
     return Step::kCallDone;
+  }
+  if (event.name == "PayloadPart") {
+    payload_part(event, call);
+    return Step::kContinue;
   }
   const auto bytes = json["bytes"].string();
   if (event.name != "chunk" || !bytes) {

@@ -73,7 +73,7 @@ Match matches(const RequestHead& head) {
 bool confirms(const RequestHead& head, const Json& body) {
   if (matches(head) == Match::kNo) return false;
   if (path_ends(head.path, "/rerank")) {
-    return body["query"].is_string() && body["documents"].is_array();
+    return body["query"].is_string() && (body["documents"].is_array() || body["inputs"].is_array());
   }
   if (!body["model"].is_string()) return false;
   return body["texts"].is_array() || body["inputs"].is_array() || body["images"].is_array() ||
@@ -90,7 +90,8 @@ class CohereNativeParser final : public CallParser {
     if (path_ends(head.path, "/rerank")) {
       call.operation = Operation::kRerank;
       input(call, json["query"].string().value_or(""));
-      for (const auto one : json["documents"].elements()) document(one, call);
+      const Json documents = json["documents"] ? json["documents"] : json["inputs"];  // watsonx
+      for (const auto one : documents.elements()) document(one, call);
     } else if (path_ends(head.path, "/generate")) {
       call.operation = Operation::kTextCompletion;
       input(call, json["prompt"].string().value_or(""));
@@ -113,6 +114,7 @@ class CohereNativeParser final : public CallParser {
     if (!call.usage.input_uncached && call.usage.total_reported) {
       call.usage.input_uncached = call.usage.total_reported;
     }
+    if (const auto tokens = json["input_token_count"].count()) call.usage.input_uncached = tokens;
     apply_cohere_usage(answer, call);
     apply_openai_error(json, call);
     generations(answer, event.ts_ns, call);
@@ -137,12 +139,7 @@ class CohereNativeParser final : public CallParser {
   static void generations(const Json& answer, TimeNs ts_ns, CallRecord& call) {
     if (call.operation != Operation::kTextCompletion) return;
     if (const auto piece = answer["text"].string(); piece && !answer["generations"]) {
-      if (call.output.empty()) {
-        call.output.emplace_back();
-        call.output.front().role = "assistant";
-        call.output.front().parts.push_back(text_part("text", ""));
-      }
-      call.output.front().parts.front().text += *piece;
+      answer_text(call) += *piece;
       mark_token(call, ts_ns);
     }
     if (answer["generations"]) call.output.clear();  // the end of a stream repeats the whole

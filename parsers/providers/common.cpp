@@ -201,6 +201,23 @@ Message& answer(CallRecord& call) {
   return call.output.front();
 }
 
+std::string& answer_text(CallRecord& call) {
+  Message& message = answer(call);
+  if (message.parts.empty()) message.parts.push_back(text_part("text", ""));
+  return message.parts.front().text;
+}
+
+void note_service_tier(std::string_view tier, CallRecord& call) {
+  if (tier.empty()) return;
+  const auto same = [](const Param& param) { return param.name == "service_tier"; };
+  const auto known = std::find_if(call.vendor.begin(), call.vendor.end(), same);
+  if (known == call.vendor.end()) {
+    call.vendor.push_back({"service_tier", quote_json(tier)});
+  } else if (known->json.compare(1, tier.size(), tier) != 0) {  // streams repeat it
+    known->json = quote_json(tier);
+  }
+}
+
 void append_text(Message& message, PartKind kind, std::string_view text) {
   if (text.empty()) return;
   if (message.parts.empty() || message.parts.back().kind != kind) {

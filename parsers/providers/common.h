@@ -51,6 +51,11 @@ Part text_part(std::string_view wire_type, std::string_view text);
 
 // The one answer of a dialect without choices: a message of role "assistant", made when needed.
 Message& answer(CallRecord& call);
+// Its first part, a text made when needed: for answers that are nothing but one text.
+std::string& answer_text(CallRecord& call);
+// What tier the vendor says it served the call on ("default", "flex", "ON_DEMAND", ...); empty and
+// absent words say nothing.
+void note_service_tier(std::string_view tier, CallRecord& call);
 // Goes on with the last part if it is of this kind (kText or kReasoning), else begins one. An
 // empty text adds nothing.
 void append_text(Message& message, PartKind kind, std::string_view text);

@@ -226,6 +226,9 @@ void read_google_usage(const Json& usage, CallRecord& call) {
   read_modalities(google_member(usage, "candidatesTokensDetails"), out.output_audio,
                   out.output_image);
   if (!out.empty()) call.usage = out;
+  for (const auto key : {"trafficType", "serviceTier"}) {
+    if (const auto tier = google_member(usage, key).string()) note_service_tier(*tier, call);
+  }
 }
 
 namespace {

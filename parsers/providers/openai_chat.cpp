@@ -71,10 +71,14 @@ constexpr std::string_view kParams[] = {"audio",
 Match matches(const RequestHead& head) {
   if (head.method != "POST" && !head.method.empty()) return Match::kNo;
   if (path_ends(head.path, "/chat/completions")) return Match::kYes;
-  if (path_ends(head.path, "/v1/text/chat") || path_ends(head.path, "/v1/text/chat_stream")) {
+  if ((path_ends(head.path, "/text/chat") || path_ends(head.path, "/text/chat_stream")) &&
+      head.path.find("/ml/v1") != std::string::npos) {
     return Match::kYes;  // watsonx
   }
-  return path_ends(head.path, "/v1/chat") ? Match::kIfBody : Match::kNo;  // Writer
+  if (path_ends(head.path, "/agents/completions")) return Match::kYes;  // Mistral
+  if (path_ends(head.path, "inference:complete")) return Match::kYes;   // Snowflake
+  const bool maybe = path_ends(head.path, "/v1/chat") || serving_endpoint(head.path);  // Writer
+  return maybe ? Match::kIfBody : Match::kNo;
 }
 
 // Unknown path, known shape: a model and messages with OpenAI's roles and nothing that only
@@ -82,6 +86,7 @@ Match matches(const RequestHead& head) {
 bool confirms(const RequestHead& head, const Json& body) {
   if (head.method != "POST") return false;
   const Json first = body["messages"].at(0);
+  if (serving_endpoint(head.path)) return first["role"].is_string();
   return body["model"].is_string() && first["role"].is_string() && first["content"].exists() &&
          !body["system"] && !body["anthropic_version"] && !body["max_tokens_to_sample"] &&
          !body["options"] && !body["inferenceConfig"];
@@ -269,13 +274,14 @@ Step ChatParser::event(const BodyEvent& event, const Json& json, CallRecord& cal
     apply_error_text(event.data, call);
     return Step::kContinue;
   }
-  const auto [model, id, choices, usage, x_groq, error, object] =
-      json.select({"model", "id", "choices", "usage", "x_groq", "error", "object"});
+  const auto [model, id, choices, usage, x_groq, error, object, tier] =
+      json.select({"model", "id", "choices", "usage", "x_groq", "error", "object", "service_tier"});
   const Json first = choices.at(0);
   if (const auto name = model.string(); name && !name->empty() && call.model_served != *name) {
     call.model_served = std::string(*name);
   }
   if (call.response_id.empty()) call.response_id = id.str();
+  if (const auto word = tier.string()) note_service_tier(*word, call);
   // Most events have neither of these.
   if (usage.is_object() || x_groq || first["usage"]) apply_openai_usage(json, call);
   const bool bad_status = call.http_status.value_or(200) >= 400;

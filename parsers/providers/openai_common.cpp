@@ -72,10 +72,23 @@ Usage read_openai_usage(const Json& usage) {
 }
 
 std::optional<Cost> read_openai_cost(const Json& usage) {
-  const auto reported = usage["cost"].number();
-  if (!reported) return std::nullopt;
+  constexpr double kTicksPerUsd = 1e10;
   Cost cost;
   cost.source = Cost::Source::kProvider;
+  if (const Json parts = usage["cost"]; parts.is_object()) {  // Perplexity
+    const auto total = parts["total_cost"].number();
+    if (!total) return std::nullopt;
+    cost.total_usd = *total;
+    cost.input_usd = parts["input_tokens_cost"].number();
+    cost.output_usd = parts["output_tokens_cost"].number();
+    return cost;
+  }
+  auto reported = usage["cost"].number();
+  if (!reported) reported = usage["estimated_cost"].number();  // DeepInfra
+  if (const auto ticks = usage["cost_in_usd_ticks"].number(); ticks && !reported) {  // xAI
+    reported = *ticks / kTicksPerUsd;
+  }
+  if (!reported) return std::nullopt;
   cost.total_usd = *reported;
   const Json details = usage["cost_details"];
   // With the caller's own key the upstream bills him directly and `cost` is only the router's fee.
@@ -331,14 +344,23 @@ Message read_openai_message(const Json& message) {
   return out;
 }
 
+bool serving_endpoint(std::string_view path) {
+  const auto segments = path_segments(path);
+  return segments.size() >= 3 && segments.back() == "invocations" &&
+         segments[segments.size() - 3] == "serving-endpoints";
+}
+
 std::optional<std::string> requested_model(const RequestHead& head, const Json& body) {
   if (const auto model = body["model"].string(); model && !model->empty()) {
     return std::string(*model);
   }
-  if (const auto model = body["model_id"].string()) return std::string(*model);  // watsonx
+  for (const auto key : {"model_id", "agent_id"}) {  // watsonx; Mistral's agents
+    if (const auto model = body[key].string()) return std::string(*model);
+  }
   const auto segments = path_segments(head.path);
   for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
-    if (segments[i] == "deployments" || segments[i] == "engines") {
+    if (segments[i] == "deployments" || segments[i] == "engines" ||
+        segments[i] == "serving-endpoints") {
       return percent_decoded(segments[i + 1]);
     }
   }

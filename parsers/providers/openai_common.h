@@ -41,7 +41,9 @@ void read_openai_content(const Json& content, Message& message);
 // An element of tool_calls: function and custom tools.
 Part read_openai_tool_call(const Json& call);
 
-// Model of the request: the body's, else the Azure deployment in the path.
+// Databricks: .../serving-endpoints/{name}/invocations, OpenAI's bodies without a model.
+bool serving_endpoint(std::string_view path);
+// Model of the request: the body's, else the Azure deployment (or its like) in the path.
 std::optional<std::string> requested_model(const RequestHead& head, const Json& body);
 // user, safety_identifier, metadata, prompt_cache_key.
 void read_openai_identity(const Json& body, CallRecord& call);

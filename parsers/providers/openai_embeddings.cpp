@@ -20,9 +20,15 @@ constexpr std::string_view kParams[] = {
 
 Match matches(const RequestHead& head) {
   if (head.method != "POST" && !head.method.empty()) return Match::kNo;
-  return path_ends(head.path, "/embeddings") && !path_ends(head.path, "/api/embeddings")
-             ? Match::kYes
-             : Match::kNo;
+  if (path_ends(head.path, "/api/embeddings")) return Match::kNo;  // Ollama
+  for (const auto suffix : {"/embeddings", "/multimodalembeddings", "/contextualizedembeddings"}) {
+    if (path_ends(head.path, suffix)) return Match::kYes;  // the latter of Voyage
+  }
+  return serving_endpoint(head.path) ? Match::kIfBody : Match::kNo;
+}
+
+bool confirms(const RequestHead& head, const Json& body) {
+  return serving_endpoint(head.path) && body["input"].exists() && !body["messages"];
 }
 
 // "[1111, 2222]": a token list stands for its text.
@@ -48,7 +54,7 @@ class EmbeddingsParser final : public CallParser {
     call.operation = Operation::kEmbeddings;
     call.model_requested = requested_model(head, body.json);
     read_params(body.json, kParams, call);
-    const Json input = body.json["input"];
+    const Json input = body.json["input"] ? body.json["input"] : body.json["inputs"];
     if (input.is_array() && !input.at(0).is_number()) {
       for (const auto one : input.elements()) call.documents.push_back(document(one));
     } else if (input) {
@@ -70,7 +76,9 @@ class EmbeddingsParser final : public CallParser {
       call.usage.input_uncached = call.usage.total_reported;
     }
     apply_openai_error(json, call);
-    if (const Json data = json["data"]; data.is_array()) {
+    if (const auto tokens = json["input_token_count"].count()) call.usage.input_uncached = tokens;
+    const Json data = json["data"] ? json["data"] : json["results"];  // watsonx
+    if (data.is_array()) {
       call.embedding_count = data.size();
       call.embedding_size = dimensions(data.at(0)["embedding"]);
     }
@@ -89,7 +97,7 @@ class EmbeddingsParser final : public CallParser {
 }  // namespace
 
 extern const Provider kOpenAiEmbeddings;
-const Provider kOpenAiEmbeddings = {"openai_embeddings", matches, nullptr, [] {
+const Provider kOpenAiEmbeddings = {"openai_embeddings", matches, confirms, [] {
                                       return std::unique_ptr<CallParser>(new EmbeddingsParser);
                                     }};
 

@@ -204,6 +204,7 @@ void ResponsesParser::answer(const Json& response, CallRecord& call) {
   stream_.replace(response["output"], call);
   apply_openai_usage(response, call);
   finish_reason(response, call);
+  if (const auto tier = response["service_tier"].string()) note_service_tier(*tier, call);
   if (auto effective = object_of(response, kEffective); !effective.empty()) {
     call.vendor.push_back({"effective_params", std::move(effective)});
   }

@@ -31,6 +31,7 @@ extern const Provider kCohereNative;
 extern const Provider kOllama;
 extern const Provider kReplicate;
 extern const Provider kHostedText;
+extern const Provider kMistralNative;
 
 namespace {
 
@@ -59,6 +60,7 @@ const std::initializer_list<const Provider*> kProviders = {
     &kOllama,
     &kReplicate,
     &kHostedText,
+    &kMistralNative,
     &kManagementRequests,
 };
 

@@ -63,7 +63,7 @@ class ReplicateParser final : public CallParser {
 
   Step event(const BodyEvent& event, const Json& json, CallRecord& call) override {
     if (event.name == "output") {
-      text(call) += event.data;
+      answer_text(call) += event.data;
       mark_token(call, event.ts_ns);
       return Step::kContinue;
     }
@@ -84,18 +84,9 @@ class ReplicateParser final : public CallParser {
   }
 
  private:
-  static std::string& text(CallRecord& call) {
-    if (call.output.empty()) {
-      call.output.emplace_back();
-      call.output.back().role = "assistant";
-      call.output.back().parts.push_back(text_part("text", ""));
-    }
-    return call.output.front().parts.front().text;
-  }
-
   static void output(const Json& value, CallRecord& call) {
-    if (const auto whole = value.string()) text(call) += *whole;
-    for (const auto piece : value.elements()) text(call) += piece.string().value_or("");
+    if (const auto whole = value.string()) answer_text(call) += *whole;
+    for (const auto piece : value.elements()) answer_text(call) += piece.string().value_or("");
   }
 };
 

@@ -33,6 +33,7 @@ const DEFAULTS = [
   ['', ':streamGenerateContent', null, 'gemini_stream'],
   ['', '/converse-stream', null, 'bedrock_converse_stream'],
   ['', '/converse', 'bedrock_converse', null],
+  ['bedrock', '/invoke-with-response-stream', null, 'bedrock_invoke_stream'],
   ['bedrock', '/invoke', 'bedrock_invoke', null],
   ['cohere', '/v2/chat', 'cohere_json', 'cohere_stream'],
   ['', '/api/chat', 'ollama_json', 'ollama_stream'],
@@ -145,16 +146,16 @@ function serve(request, response) {
 }
 
 // RFC 6455, as much as a peer needs to be one: text frames out, masked frames in.
-function frame(opcode, payload) {
+function frame(opcode, payload, packed) {
   const data = Buffer.from(payload);
   const size = data.length < 126 ? Buffer.from([data.length])
     : data.length < 65536 ? Buffer.from([126, data.length >> 8, data.length & 255])
       : Buffer.concat([Buffer.from([127, 0, 0, 0, 0]), Buffer.alloc(4)]);
   if (data.length >= 65536) size.writeUInt32BE(data.length, 5);
-  return Buffer.concat([Buffer.from([0x80 | opcode]), size, data]);
+  return Buffer.concat([Buffer.from([0x80 | (packed ? 0x40 : 0) | opcode]), size, data]);
 }
 
-function unframe(buffer) { // [opcode, payload, rest] or null
+function unframe(buffer) { // [opcode, payload, rest, packed] or null
   if (buffer.length < 2) return null;
   let size = buffer[1] & 127;
   let at = 2;
@@ -164,28 +165,55 @@ function unframe(buffer) { // [opcode, payload, rest] or null
   const mask = buffer.subarray(at, at + 4);
   const payload = Buffer.from(buffer.subarray(at + 4, at + 4 + size));
   for (let i = 0; i < size; i++) payload[i] ^= mask[i % 4];
-  return [buffer[0] & 15, payload, buffer.subarray(at + 4 + size)];
+  return [buffer[0] & 15, payload, buffer.subarray(at + 4 + size), (buffer[0] & 0x40) !== 0];
+}
+
+// permessage-deflate (RFC 7692) if the path has ?deflate=context (both sides keep theirs) or =none.
+// A context is the last 32 KiB of text, which zlib takes as a dictionary.
+class Deflate {
+  constructor(request) {
+    const asked = /[?&]deflate=(context|none)/.exec(request.url);
+    const offered = /permessage-deflate/.test(request.headers['sec-websocket-extensions'] || '');
+    this.on = Boolean(asked && offered);
+    this.keeps = this.on && asked[1] === 'context';
+    this.header = !this.on ? null : this.keeps ? 'permessage-deflate'
+      : 'permessage-deflate; server_no_context_takeover; client_no_context_takeover';
+    this.texts = { pack: Buffer.alloc(0), unpack: Buffer.alloc(0) };
+  }
+
+  run(which, input, transform) {
+    const before = this.texts[which];
+    const options = { finishFlush: zlib.constants.Z_SYNC_FLUSH };
+    if (before.length) options.dictionary = before;
+    const output = transform(input, options);
+    const text = which === 'pack' ? input : output;
+    if (this.keeps) this.texts[which] = Buffer.concat([before, text]).subarray(-32768);
+    return output;
+  }
+
+  pack(text) { return this.run('pack', Buffer.from(text), zlib.deflateRawSync).subarray(0, -4); }
+
+  unpack(bytes) {
+    return this.run('unpack', Buffer.concat([bytes, Buffer.from([0, 0, 255, 255])]),
+      zlib.inflateRawSync);
+  }
 }
 
 // Each response.create gets the events of a recorded Responses stream as text frames.
-function websocket(request, socket, head) {
-  const accept = crypto.createHash('sha1')
-    .update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11')
-    .digest('base64');
-  socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-    `Sec-WebSocket-Accept: ${accept}\r\n\r\n`);
+function talk(request, socket, head, deflate) {
   let buffer = head;
   const take = (data) => {
     buffer = Buffer.concat([buffer, data]);
     for (let got; (got = unframe(buffer));) {
       buffer = got[2];
       if (got[0] === 8) socket.end(frame(8, ''));
-      const message = got[0] === 1 ? JSON.parse(got[1]) : {};
+      const message = got[0] === 1 ? JSON.parse(got[3] ? deflate.unpack(got[1]) : got[1]) : {};
       if (message.type !== 'response.create') continue;
       log(request, got[1].length, message.generate === false ? null : 'responses_stream');
       for (const event of pieces(load('responses_stream'))) {
         const data = event.slice(event.indexOf('data: ') + 6).trim();
-        if (data.startsWith('{')) socket.write(frame(1, data));
+        if (!data.startsWith('{')) continue;
+        socket.write(deflate.on ? frame(1, deflate.pack(data), true) : frame(1, data));
       }
     }
   };
@@ -194,13 +222,33 @@ function websocket(request, socket, head) {
   take(Buffer.alloc(0));
 }
 
+function upgrade(request, socket, head) {
+  const accept = crypto.createHash('sha1')
+    .update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11')
+    .digest('base64');
+  const deflate = new Deflate(request);
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+    (deflate.header ? `Sec-WebSocket-Extensions: ${deflate.header}\r\n` : '') +
+    `Sec-WebSocket-Accept: ${accept}\r\n\r\n`);
+  talk(request, socket, head, deflate);
+}
+
+// RFC 8441: the same on an HTTP/2 stream.
+function extendedConnect(request, response) {
+  const deflate = new Deflate(request);
+  request.stream.respond({ ':status': 200,
+    ...(deflate.header ? { 'sec-websocket-extensions': deflate.header } : {}) });
+  talk(request, request.stream, Buffer.alloc(0), deflate);
+}
+
 const options = {};
 for (let i = 2; i < process.argv.length; i += 2) options[process.argv[i].slice(2)] = process.argv[i + 1];
 const server = options.cert
   ? http2.createSecureServer({ allowHTTP1: true, cert: fs.readFileSync(options.cert),
-    key: fs.readFileSync(options.key) }, serve)
+    key: fs.readFileSync(options.key), settings: { enableConnectProtocol: true } }, serve)
   : http.createServer(serve);
 server.on('connection', (socket) => socket.setNoDelay(true));
-server.on('upgrade', websocket);
+server.on('upgrade', upgrade);
+server.on('connect', extendedConnect);
 server.on('error', (error) => { console.error(error.message); process.exit(1); });
 server.listen(Number(options.port), options.host || '127.0.0.1', 4096, () => console.log('ready'));

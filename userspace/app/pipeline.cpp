@@ -24,7 +24,9 @@ Pipeline::Pipeline(const Config& config, Destinations& destinations, PipelineHoo
     : destinations_(destinations),
       hooks_(std::move(hooks)),
       enrichment_(config),
-      assembler_(Limits{}, *this, provider_names(config)) {}
+      assembler_(Limits{}, *this, provider_names(config)) {
+  assembler_.set_identity(config.identity);
+}
 
 Pipeline::~Pipeline() = default;
 
@@ -54,6 +56,7 @@ Status Pipeline::run(ChunkSource& source, const std::atomic<bool>& stop,
 void Pipeline::reload(const Config& config) {
   enrichment_.reload(config);
   assembler_.set_names(provider_names(config));
+  assembler_.set_identity(config.identity);
   destinations_.reload(config);
 }
 

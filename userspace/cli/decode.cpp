@@ -123,7 +123,9 @@ std::string decode_line(const RecordedInteraction& interaction, const DecodeOpti
     if (call.id.empty()) call.id = interaction.id;
     line["outcome"] = "call";
     if (options.to == "llmobs") {
-      line["event"] = llmobs::encode_event(call, {});
+      auto events = llmobs::encode_events(call, {});
+      line["event"] = std::move(events.front());
+      for (std::size_t i = 1; i < events.size(); ++i) line["steps"].push_back(std::move(events[i]));
     } else {
       line["call"] = record_json(call);
     }

@@ -2,7 +2,7 @@
 //
 // `llmtap decode`: recorded interactions through the same decoder and provider code that live
 // traffic goes through. One JSON line per interaction:
-//   {"id", "outcome": "call" | "not_llm" | "undecodable", "reason"?, "call" | "event"}
+//   {"id", "outcome": "call" | "not_llm" | "undecodable", "reason"?, "call" | "event", "steps"?}
 // not_llm of a recognised management endpoint also names "provider" and "operation".
 #pragma once
 

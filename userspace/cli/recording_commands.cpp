@@ -77,7 +77,12 @@ std::unique_ptr<Sink> replay_sink(const std::string& to) {
     };
     if (to == "llmobs") {
       format = [](const CallRecord& call) -> std::optional<std::string> {
-        return llmobs::event_json(llmobs::encode_event(call, {}));
+        std::string lines;
+        for (const auto& event : llmobs::encode_events(call, {})) {
+          if (!lines.empty()) lines += '\n';
+          lines += llmobs::event_json(event);
+        }
+        return lines;
       };
     }
     writer = std::move(open_line_writer("replay", "-", std::move(format)).value());

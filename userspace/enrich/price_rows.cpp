@@ -112,6 +112,21 @@ std::size_t best_fit(const std::vector<ModelRule>& rules, std::string_view model
   return best;
 }
 
+std::optional<double> tier_factor(const PricedProvider& provider, const std::string& tier,
+                                  std::string_view model) {
+  const auto rules = provider.tiers.find(tier);
+  if (rules == provider.tiers.end()) return std::nullopt;
+  std::optional<double> factor;
+  std::size_t best = 0;
+  for (const auto& [rule, value] : rules->second) {
+    const auto fit = best_fit({rule}, model);
+    if (fit <= best) continue;
+    best = fit;
+    factor = value;
+  }
+  return factor;
+}
+
 bool PriceRow::applies(TimeNs at_ns) const {
   if (at_ns < from_ns) return false;
   if (!minutes) return true;
@@ -129,6 +144,13 @@ std::vector<PricedProvider> read_providers(const json& list) {
     }
     if (const auto fallback = entry.find("fallback"); fallback != entry.end()) {
       provider.fallback = fallback->get<std::vector<std::string>>();
+    }
+    if (const auto tiers = entry.find("tiers"); tiers != entry.end()) {
+      for (const auto& [tier, factors] : tiers->items()) {
+        for (const auto& [rule, factor] : factors.items()) {
+          provider.tiers[tier].emplace_back(read_rule(rule), factor.get<double>());
+        }
+      }
     }
     for (const auto& model : entry.at("models")) {
       PricedModel priced{read_rules(model.at("match")), {}};

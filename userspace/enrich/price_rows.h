@@ -42,12 +42,20 @@ struct PricedModel {
   std::vector<PriceRow> rows;  // the last one that applies counts
 };
 
+// Names of models → what a service tier multiplies their prices by.
+using TierFactors = std::vector<std::pair<ModelRule, double>>;
+
 struct PricedProvider {
   std::vector<std::string> labels;
   std::vector<ModelRule> models_like;  // names that point at this vendor, wherever they are served
   std::vector<std::string> fallback;   // labels of providers whose prices hold here too
+  std::map<std::string, TierFactors> tiers;  // "batch", "flex", "priority"
   std::vector<PricedModel> models;
 };
+
+// The factor of the rule that fits best; absent: what this tier costs is not known.
+std::optional<double> tier_factor(const PricedProvider& provider, const std::string& tier,
+                                  std::string_view model);
 
 // Throws nlohmann::json::exception or std::regex_error on a text that has not this form.
 std::vector<PricedProvider> read_providers(const nlohmann::json& list);

@@ -53,17 +53,20 @@ Price merged(Price base, const Price& over) {
   return base;
 }
 
-// Batch and flex cost half at the vendors that have them; what priority costs no table says.
-std::optional<double> tier_factor(const CallRecord& call) {
+// "flex", "priority", "batch" of what the vendor says it served, else of what was asked for; ""
+// for everything that costs the usual ("default", "auto", "scale", "ON_DEMAND", ...).
+std::string tier_of(const CallRecord& call) {
   for (const auto* params : {&call.vendor, &call.params}) {
     for (const auto& param : *params) {
-      if (param.name != "service_tier") continue;
-      if (param.json == "\"flex\"" || param.json == "\"batch\"") return 0.5;
-      if (param.json == "\"priority\"") return std::nullopt;
-      return 1.0;
+      if (param.name != "service_tier" && param.name != "serviceTier") continue;
+      const std::string word = lower(param.json);
+      for (const auto* tier : {"flex", "priority", "batch"}) {
+        if (word.find(tier) != std::string::npos) return tier;
+      }
+      return {};
     }
   }
-  return 1.0;
+  return {};
 }
 
 bool has_output_tokens(Operation operation) {
@@ -112,9 +115,22 @@ struct PriceTable::State {
     return best;
   }
 
-  const PricedModel* lookup(std::string_view label, std::string_view model) const {
+  const PricedProvider* provider_of(std::string_view label, std::string_view model) const {
     const PricedProvider* provider = by_label(label);
-    if (provider == nullptr && !self_hosted(label)) provider = by_model(model);
+    return provider == nullptr && !self_hosted(label) ? by_model(model) : provider;
+  }
+
+  // What a service tier multiplies prices by; absent if nobody knows.
+  std::optional<double> factor(std::string_view label, std::string_view model,
+                               const std::string& tier) const {
+    if (tier.empty()) return 1;
+    const std::string name = lower(without_path(model.substr(0, kLongestModelName)));
+    const PricedProvider* provider = provider_of(label, name);
+    return provider == nullptr ? std::nullopt : tier_factor(*provider, tier, name);
+  }
+
+  const PricedModel* lookup(std::string_view label, std::string_view model) const {
+    const PricedProvider* provider = provider_of(label, model);
     if (provider == nullptr) return nullptr;
     if (const auto* found = model_of(*provider, model)) return found;
     for (const auto& other : provider->fallback) {
@@ -185,7 +201,7 @@ std::optional<Price> PriceTable::find(std::string_view provider, std::string_vie
   return price;
 }
 
-std::optional<Cost> cost_of(const CallRecord& call, const Price& price) {
+std::optional<Cost> cost_of(const CallRecord& call, const Price& price, double factor) {
   const Usage& usage = call.usage;
   const auto input = usage.input();
   const auto output = usage.output();
@@ -218,12 +234,10 @@ std::optional<Cost> cost_of(const CallRecord& call, const Price& price) {
   modality(output_usd, usage.output_audio, price.output_audio, price.output);
   modality(output_usd, usage.output_image, price.output_image, price.output);
 
-  const auto factor = tier_factor(call);
-  if (!factor) return std::nullopt;
   Cost cost;
-  cost.input_usd = input_usd * *factor;
-  if (output) cost.output_usd = output_usd * *factor;
-  cost.total_usd = (input_usd + output_usd) * *factor + price.per_1000_requests.value_or(0) / 1000;
+  cost.input_usd = input_usd * factor;
+  if (output) cost.output_usd = output_usd * factor;
+  cost.total_usd = (input_usd + output_usd) * factor + price.per_1000_requests.value_or(0) / 1000;
   cost.source = Cost::Source::kTable;
   return cost;
 }
@@ -233,10 +247,11 @@ void PriceTable::apply(CallRecord& call) const {
   const std::uint64_t input = call.usage.input().value_or(0);
   for (const auto* model : {&call.model_served, &call.model_requested}) {
     if (!*model) continue;
-    if (const auto price = find(call.provider, **model, call.timing.request_start, input)) {
-      call.cost = cost_of(call, *price);
-      return;
-    }
+    const auto price = find(call.provider, **model, call.timing.request_start, input);
+    if (!price) continue;
+    const auto factor = state_->factor(call.provider, **model, tier_of(call));
+    if (factor) call.cost = cost_of(call, *price, *factor);
+    return;
   }
 }
 

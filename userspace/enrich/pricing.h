@@ -54,7 +54,7 @@ class PriceTable {
   std::unique_ptr<State> state_;
 };
 
-// The arithmetic alone.
-std::optional<Cost> cost_of(const CallRecord& call, const Price& price);
+// The arithmetic alone; `factor`: of the service tier.
+std::optional<Cost> cost_of(const CallRecord& call, const Price& price, double factor = 1);
 
 }  // namespace llmtap

@@ -27,6 +27,15 @@ const SDKS = {
     const response = await client.responses.create({ model: 'gpt-4o', input: PROMPT + n });
     report('openai', 'responses', n, response.output_text, response.model,
       response.usage.input_tokens, response.usage.output_tokens);
+    n = nonce();
+    let final;
+    for await (const event of await client.responses.create(
+      { model: 'gpt-4o', input: PROMPT + n, stream: true })) {
+      if (event.type === 'response.completed') final = event.response;
+    }
+    report('openai', 'responses stream', n, final.output.flatMap((item) => item.content ?? [])
+      .map((part) => part.text ?? '').join(''), final.model, final.usage.input_tokens,
+      final.usage.output_tokens);
   },
   async anthropic() {
     const { default: Anthropic } = await import('@anthropic-ai/sdk');
@@ -57,8 +66,8 @@ const SDKS = {
     report('google-genai', 'generateContent stream', n, text);
   },
   async bedrock() {
-    const { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand } =
-      await import('@aws-sdk/client-bedrock-runtime');
+    const { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand, InvokeModelCommand,
+      InvokeModelWithResponseStreamCommand } = await import('@aws-sdk/client-bedrock-runtime');
     const client = new BedrockRuntimeClient({ region: 'us-east-1',
       credentials: { accessKeyId: 'AKIAE2E', secretAccessKey: 'e2e' } });
     let n = nonce();
@@ -74,15 +83,34 @@ const SDKS = {
     const stream = await client.send(new ConverseStreamCommand({ modelId, messages: content(n) }));
     for await (const event of stream.stream) text += event.contentBlockDelta?.delta?.text ?? '';
     report('aws-sdk', 'converse stream', n, text, modelId);
+    const body = (m) => JSON.stringify({ anthropic_version: 'bedrock-2023-05-31', max_tokens: 64,
+      messages: messages(m) });
+    const decode = (bytes) => JSON.parse(new TextDecoder().decode(bytes));
+    n = nonce();
+    modelId = 'anthropic.claude-3-5-sonnet-20240620-v1:0';
+    const invoked = await client.send(new InvokeModelCommand({ modelId, body: body(n) }));
+    report('aws-sdk', 'invoke', n, decode(invoked.body).content[0].text, modelId);
+    n = nonce();
+    modelId = 'anthropic.claude-3-sonnet-20240229-v1:0';
+    text = '';
+    const pieces = await client.send(
+      new InvokeModelWithResponseStreamCommand({ modelId, body: body(n) }));
+    for await (const event of pieces.body) text += decode(event.chunk.bytes).delta?.text ?? '';
+    report('aws-sdk', 'invoke stream', n, text, modelId);
   },
   async ai() {
-    const { generateText } = await import('ai');
+    const { generateText, streamText } = await import('ai');
     const { createOpenAI } = await import('@ai-sdk/openai');
     const openai = createOpenAI({ apiKey: 'sk-e2e-0123456789abcdefghijklmnop' });
-    const n = nonce();
+    let n = nonce();
     const whole = await generateText({ model: openai.chat('gpt-3.5-turbo'), prompt: PROMPT + n, maxRetries: 0 });
     report('ai', 'generateText', n, whole.text, undefined, whole.usage.inputTokens,
       whole.usage.outputTokens);
+    n = nonce();
+    let text = '';
+    const streamed = streamText({ model: openai.chat('gpt-3.5-turbo'), prompt: PROMPT + n, maxRetries: 0 });
+    for await (const piece of streamed.textStream) text += piece;
+    report('ai', 'streamText', n, text);
   },
 };
 

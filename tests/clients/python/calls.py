@@ -55,12 +55,20 @@ def openai_async():
 
     async def go():
         client = openai.AsyncOpenAI(api_key="sk-e2e-0123456789abcdefghijklmnop", max_retries=0)
+        n = nonce()
+        r = await client.chat.completions.create(model="gpt-3.5-turbo", messages=messages(n))
+        report("openai", "async chat", n, r.choices[0].message.content, r.model,
+               r.usage.prompt_tokens, r.usage.completion_tokens)
         n, text = nonce(), ""
         stream = await client.chat.completions.create(model="gpt-3.5-turbo", messages=messages(n),
                                                       stream=True)
         async for chunk in stream:
             text += (chunk.choices and chunk.choices[0].delta.content) or ""
         report("openai", "async chat stream", n, text)
+        n = nonce()
+        r = await client.responses.create(model="gpt-4o", input=PROMPT + n)
+        report("openai", "async responses", n, r.output_text, r.model, r.usage.input_tokens,
+               r.usage.output_tokens)
         await client.close()
     asyncio.run(go())
 
@@ -92,6 +100,12 @@ def anthropic_async():
                                          messages=messages(n))
         report("anthropic", "async messages", n, r.content[0].text, "claude-3-opus-20240229",
                r.usage.input_tokens, r.usage.output_tokens)
+        n = nonce()
+        async with client.messages.stream(model="claude-3-opus-20240229", max_tokens=64,
+                                          messages=messages(n)) as stream:
+            final = await stream.get_final_message()
+        report("anthropic", "async messages stream", n, final.content[0].text,
+               "claude-3-opus-20240229", final.usage.input_tokens, final.usage.output_tokens)
         await client.close()
     asyncio.run(go())
 
@@ -107,6 +121,19 @@ def google_genai():
                                                        contents=PROMPT + n):
         text += chunk.text or ""
     report("google-genai", "generate_content stream", n, text)
+
+    async def go():
+        models = client.aio.models
+        n = nonce()
+        r = await models.generate_content(model="gemini-2.5-flash", contents=PROMPT + n)
+        report("google-genai", "async generate_content", n, r.text, None,
+               r.usage_metadata.prompt_token_count)
+        n, text = nonce(), ""
+        async for chunk in await models.generate_content_stream(model="gemini-2.0-flash-exp",
+                                                                contents=PROMPT + n):
+            text += chunk.text or ""
+        report("google-genai", "async generate_content stream", n, text)
+    asyncio.run(go())
 
 
 def boto3():
@@ -134,6 +161,17 @@ def boto3():
     model = "anthropic.claude-3-5-sonnet-20240620-v1:0"
     r = json.loads(client.invoke_model(modelId=model, body=body)["body"].read())
     report("boto3", "invoke_model", n, r["content"][0]["text"], model)
+    n, text, usage = nonce(), "", {}
+    body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 64,
+                       "messages": messages(n)})
+    model = "anthropic.claude-3-sonnet-20240229-v1:0"
+    stream = client.invoke_model_with_response_stream(modelId=model, body=body)["body"]
+    for event in stream:
+        chunk = json.loads(event["chunk"]["bytes"])
+        text += chunk.get("delta", {}).get("text", "")
+        usage = chunk.get("amazon-bedrock-invocationMetrics", usage)
+    report("boto3", "invoke_model stream", n, text, model, usage.get("inputTokenCount"),
+           usage.get("outputTokenCount"))
 
 
 def cohere():
@@ -148,6 +186,19 @@ def cohere():
         if event.type == "content-delta":
             text += event.delta.message.content.text or ""
     report("cohere", "chat stream", n, text)
+
+    async def go():
+        client = sdk.AsyncClientV2(api_key="co-e2e-0123456789")
+        n = nonce()
+        r = await client.chat(model="command-r", messages=messages(n))
+        text = "".join(getattr(b, "text", "") or "" for b in (r.message.content or []))
+        report("cohere", "async chat", n, text)
+        n, text = nonce(), ""
+        async for event in client.chat_stream(model="command-r", messages=messages(n)):
+            if event.type == "content-delta":
+                text += event.delta.message.content.text or ""
+        report("cohere", "async chat stream", n, text)
+    asyncio.run(go())
 
 
 def mistralai():
@@ -165,6 +216,18 @@ def mistralai():
         text += event.data.choices[0].delta.content or ""
     report("mistralai", "chat stream", n, text)
 
+    async def go():
+        n = nonce()
+        r = await client.chat.complete_async(model="mistral-small-latest", messages=messages(n))
+        report("mistralai", "async chat", n, r.choices[0].message.content, r.model,
+               r.usage.prompt_tokens, r.usage.completion_tokens)
+        n, text = nonce(), ""
+        async for event in await client.chat.stream_async(model="mistral-small-latest",
+                                                          messages=messages(n)):
+            text += event.data.choices[0].delta.content or ""
+        report("mistralai", "async chat stream", n, text)
+    asyncio.run(go())
+
 
 def litellm():
     import litellm as sdk
@@ -176,6 +239,25 @@ def litellm():
     r = sdk.completion(model="anthropic/claude-3-opus-20240229", messages=messages(n),
                        num_retries=0, api_key="sk-ant-e2e-0123456789abcdefghijkl")
     report("litellm", "completion anthropic", n, r.choices[0].message.content)
+    key = "sk-e2e-0123456789abcdefghijklmnop"
+    n, text = nonce(), ""
+    for chunk in sdk.completion(model="openai/gpt-3.5-turbo", messages=messages(n), stream=True,
+                                num_retries=0, api_key=key):
+        text += chunk.choices[0].delta.content or ""
+    report("litellm", "completion stream", n, text)
+
+    async def go():
+        n = nonce()
+        r = await sdk.acompletion(model="openai/gpt-3.5-turbo", messages=messages(n),
+                                  num_retries=0, api_key=key)
+        report("litellm", "acompletion", n, r.choices[0].message.content)
+        n, text = nonce(), ""
+        async for chunk in await sdk.acompletion(model="openai/gpt-3.5-turbo", stream=True,
+                                                 messages=messages(n), num_retries=0,
+                                                 api_key=key):
+            text += chunk.choices[0].delta.content or ""
+        report("litellm", "acompletion stream", n, text)
+    asyncio.run(go())
 
 
 def ollama():
@@ -188,6 +270,17 @@ def ollama():
     for part in client.chat(model="llama3.2", messages=messages(n), stream=True):
         text += part.message.content or ""
     report("ollama", "chat stream", n, text)
+
+    async def go():
+        client = sdk.AsyncClient(host="https://ollama.example.internal")
+        n = nonce()
+        r = await client.chat(model="gemma3:1b", messages=messages(n))
+        report("ollama", "async chat", n, r.message.content)
+        n, text = nonce(), ""
+        async for part in await client.chat(model="llama3.2", messages=messages(n), stream=True):
+            text += part.message.content or ""
+        report("ollama", "async chat stream", n, text)
+    asyncio.run(go())
 
 
 SDKS = [openai_sync, openai_async, anthropic_sync, anthropic_async, google_genai, boto3, cohere,

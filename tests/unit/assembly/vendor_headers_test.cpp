@@ -98,6 +98,25 @@ TEST_CASE("vendor headers: rate limits of every family in one form", "[unit]") {
       {"litellm",
        {{"x-ratelimit-remaining-requests", "5"}, {"llm_provider-x-ratelimit-remaining-requests", "6"}},
        {{"requests", {}, 5, {}}, {"llm_provider_requests", {}, 6, {}}}},
+      {"groq",
+       {{"x-ratelimit-limit-requests", "14400"},
+        {"x-ratelimit-remaining-tokens", "17997"},
+        {"x-ratelimit-reset-requests", "2m59.56s"},
+        {"x-ratelimit-reset-tokens", "7.66s"}},
+       {{"requests", 14400, {}, 179.56}, {"tokens", {}, 17997, 7.66}}},
+      {"cerebras",
+       {{"x-ratelimit-limit-requests-day", "14400"},
+        {"x-ratelimit-remaining-tokens-minute", "59000"},
+        {"x-ratelimit-reset-tokens-minute", "11.382"}},
+       {{"requests_day", 14400, {}, {}}, {"tokens_minute", {}, 59000, 11.382}}},
+      {"openrouter, milliseconds since 1970",
+       {{"x-ratelimit-limit", "20"},
+        {"x-ratelimit-remaining", "0"},
+        {"x-ratelimit-reset", "1700000060000"}},
+       {{"requests", 20, 0, 60}}},
+      {"github models",
+       {{"x-ratelimit-limit-requests", "20"}, {"x-ratelimit-renewalperiod-requests", "60"}},
+       {{"requests", 20, {}, {}}}},
       {"unix times", {{"x-ratelimit-reset", "1700000030"}, {"x-ratelimit-reset-a", "1700000040000"}},
        {{"requests", {}, {}, 30}, {"a", {}, {}, 40}}},
       {"nonsense", {{"x-ratelimit-limit-requests", "many"}, {"x-ratelimit-limited", "1"}}, {}},
@@ -121,6 +140,11 @@ TEST_CASE("vendor headers: rate limits of every family in one form", "[unit]") {
 }
 
 TEST_CASE("vendor headers: retry-after", "[unit]") {
+  CHECK(read_reported_cost({{"x-litellm-response-cost", "3.9e-06"}})->total_usd == 3.9e-6);
+  CHECK(read_reported_cost({{"x-litellm-response-cost", "0.0025"}})->total_usd == 0.0025);
+  for (const auto* none : {"0.0", "None", "", "-1", "inf x"}) {
+    CHECK_FALSE(read_reported_cost({{"x-litellm-response-cost", none}}));
+  }
   CHECK(read_retry_after({{"retry-after", "20"}}, kNow) == 20.0);
   CHECK(read_retry_after({{"retry-after", "20"}, {"retry-after-ms", "1500"}}, kNow) == 1.5);
   CHECK(read_retry_after({{"retry-after", "Tue, 14 Nov 2023 22:13:30 GMT"}}, kNow) == 10.0);

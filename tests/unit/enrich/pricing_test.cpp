@@ -85,7 +85,8 @@ TEST_CASE("pricing: classes of tokens", "[unit]") {
 }
 
 TEST_CASE("pricing: tiers, dates, hours and service tiers", "[unit]") {
-  auto table = PriceTable::parse(R"({"date": "d", "providers": [{"labels": ["v"], "models": [
+  auto table = PriceTable::parse(R"({"date": "d", "providers": [{"labels": ["v"],
+    "tiers": {"flex": {"*": 0.5}, "priority": {"^dated": 2, "^da": 3}}, "models": [
     {"match": ["^big"], "prices": [{"in": 1, "out": 2, "above": {"200000": {"in": 10}}}]},
     {"match": ["=dated"], "prices": [{"in": 1, "out": 1}, {"from": "2026-06-01", "in": 5, "out": 5}]},
     {"match": ["=night"], "prices": [{"in": 1, "out": 1}, {"hours": ["08:00", "16:00"], "in": 3, "out": 3}]},
@@ -117,9 +118,14 @@ TEST_CASE("pricing: tiers, dates, hours and service tiers", "[unit]") {
   table->apply(call);
   CHECK(call.cost->total_usd == Approx(0.5));
   CallRecord priority = call_of("v", "dated", 1'000'000, 0);
-  priority.vendor = {{"service_tier", "\"priority\""}};
+  priority.params = {{"service_tier", "\"flex\""}};
+  priority.vendor = {{"service_tier", "\"priority\""}};  // what was served counts
   table->apply(priority);
-  CHECK_FALSE(priority.cost);
+  CHECK(priority.cost->total_usd == Approx(2));
+  CallRecord unknown = call_of("v", "part-x1", 1'000'000, 0);
+  unknown.vendor = {{"service_tier", "\"priority\""}};
+  table->apply(unknown);
+  CHECK_FALSE(unknown.cost);
 
   table->add("v", "dated", Price{.input = 100});
   table->add("", "mine-*", Price{.input = 1, .output = 1});
@@ -129,6 +135,41 @@ TEST_CASE("pricing: tiers, dates, hours and service tiers", "[unit]") {
 
   CHECK_FALSE(PriceTable::parse("{}").ok());
   CHECK_FALSE(PriceTable::parse("no json").ok());
+}
+
+TEST_CASE("pricing: service tiers of the built-in table", "[unit]") {
+  struct Case {
+    const char* provider;
+    const char* model;
+    const char* tier;
+    std::optional<double> factor;
+  };
+  const Case cases[] = {{"openai", "gpt-5-2025-08-07", "default", 1},
+                        {"openai", "gpt-5-2025-08-07", "priority", 2},
+                        {"openai", "gpt-5-mini", "priority", 1.8},
+                        {"openai", "gpt-4o-2024-08-06", "priority", 1.7},
+                        {"openai", "gpt-5", "flex", 0.5},
+                        {"openai", "gpt-3.5-turbo", "priority", {}},
+                        {"anthropic", "claude-3-opus-20240229", "standard", 1},
+                        {"anthropic", "claude-3-opus-20240229", "batch", 0.5},
+                        {"anthropic", "claude-3-opus-20240229", "priority", {}},
+                        {"gemini", "gemini-2.5-flash", "STANDARD", 1},
+                        {"vertex_ai", "gemini-2.5-flash", "ON_DEMAND", 1},
+                        {"vertex_ai", "gemini-2.5-flash", "ON_DEMAND_FLEX", 0.5},
+                        {"bedrock", "us.anthropic.claude-3-haiku-20240307-v1:0", "priority", 1.75},
+                        {"groq", "llama-3.3-70b-versatile", "flex", 1},
+                        {"deepseek", "deepseek-chat", "flex", {}}};
+  for (const auto& c : cases) {
+    DYNAMIC_SECTION(c.provider << ' ' << c.model << ' ' << c.tier) {
+      CallRecord call = call_of(c.provider, c.model, 1'000'000, 1'000'000);
+      const auto usual = total(call);
+      REQUIRE(usual);
+      call.vendor = {{"service_tier", '"' + std::string(c.tier) + '"'}};
+      const auto usd = total(call);
+      REQUIRE(usd.has_value() == c.factor.has_value());
+      if (usd) CHECK(*usd == Approx(*usual * *c.factor));
+    }
+  }
 }
 
 TEST_CASE("pricing: what the provider says is not overwritten", "[unit]") {

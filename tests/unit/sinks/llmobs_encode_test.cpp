@@ -170,6 +170,41 @@ TEST_CASE("llmobs: joining the app's trace", "[unit]") {
     CHECK_FALSE(reported_by_sdk(call));
     call.process.ddtrace_loaded = true;
     CHECK(reported_by_sdk(call));
+    CHECK(has_tag(encode_event(call, {}), "reported_by:sdk"));
+    SECTION("a rule of the configuration beats what was propagated") {
+      call.session_id = "s2";
+      CHECK(encode_event(call, {})["session_id"] == "s2");
+    }
+    SECTION("calls that the SDK has no span for") {
+      struct Case {
+        const char* dialect;
+        const char* provider;
+        Operation operation;
+        bool reported;
+      };
+      const Case cases[] = {{"openai_responses", "openai", Operation::kChat, true},
+                            {"openai_embeddings", "openai", Operation::kEmbeddings, true},
+                            {"openai_media", "openai", Operation::kImage, false},
+                            {"openai_media", "openai", Operation::kModeration, false},
+                            {"bedrock_invoke", "bedrock", Operation::kEmbeddings, false},
+                            {"bedrock_invoke", "bedrock", Operation::kRerank, true},
+                            {"bedrock_agent", "bedrock", Operation::kAgent, true},
+                            {"cohere_chat", "cohere", Operation::kChat, false},
+                            {"ollama", "ollama", Operation::kChat, false}};
+      for (const auto& c : cases) {
+        call.dialect = c.dialect;
+        call.provider = c.provider;
+        call.operation = c.operation;
+        CAPTURE(c.dialect);
+        CHECK(reported_by_sdk(call) == c.reported);
+      }
+    }
+  }
+  SECTION("propagated by tracestate alone") {
+    call.trace.tracestate =
+        "vendor=x,dd=p:c1056909942ed2bb;s:1;t.dm:-0;t.llmobs_parent_id:77;t.llmobs_ml_app:a~b";
+    CHECK(join_trace(call).parent_id == "77");
+    CHECK(join_trace(call).ml_app == "a=b");
   }
   SECTION("a parent without an LLMObs trace takes the APM one") {
     call.trace.datadog_tags = "_dd.p.llmobs_parent_id=5";

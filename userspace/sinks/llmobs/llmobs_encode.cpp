@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "userspace/sinks/llmobs/agent_steps.h"
 #include "userspace/sinks/llmobs/error_map.h"
 #include "userspace/sinks/llmobs/tags.h"
 #include "userspace/sinks/llmobs/trace_join.h"
@@ -59,6 +60,24 @@ Value dd_block(const TraceIds& ids, const EncodeOptions& options) {
 // marked by enrichment with vendor `proxy_hop`.
 bool proxy_hop(const CallRecord& call) { return vendor_value(call, "proxy_hop").has_value(); }
 
+// What the SDK has an integration for (contract 5.0, 5.1, 5.6). Of other calls the propagated parent
+// is not their own span but the one around them.
+bool traced_by_sdk(const CallRecord& call) {
+  const std::string_view integration = shape_for(call).integration;
+  switch (call.operation) {
+    case Operation::kChat:
+    case Operation::kTextCompletion:
+    case Operation::kAgent:
+      return integration != kGeneralShape.integration;
+    case Operation::kEmbeddings:
+      return integration != kGeneralShape.integration && integration != "bedrock";
+    case Operation::kRerank:
+      return integration == "bedrock";
+    default:
+      return false;
+  }
+}
+
 Value as_text(const Value& io) {
   if (io.contains("messages")) return {{"value", io["messages"].dump()}};
   return io;
@@ -97,7 +116,8 @@ Value meta(const CallRecord& call, const Shape& shape, std::string_view kind, bo
 }
 
 Value metrics(const CallRecord& call, const Shape& shape, std::string_view kind, bool error) {
-  Value metrics = error || kind == "workflow" ? Value::object() : shape.metrics(call);
+  if (kind == "workflow") return Value::object();
+  Value metrics = error ? Value::object() : shape.metrics(call);
   if (call.streamed && call.timing.first_token && !error) {
     metrics["time_to_first_token"] =
         static_cast<double>(*call.timing.first_token - call.timing.request_start) / 1e9;
@@ -118,7 +138,7 @@ Value encode_event(const CallRecord& call, const EncodeOptions& options) {
                                 : shape.kind != nullptr ? shape.kind(call)
                                                         : span_kind(call.operation);
   const TraceIds ids = join_trace(call);
-  const std::string session = !ids.session_id.empty() ? ids.session_id : call.session_id;
+  const std::string& session = call.session_id.empty() ? ids.session_id : call.session_id;
 
   Value event = {{"trace_id", ids.trace_id},
                  {"span_id", ids.span_id},
@@ -146,6 +166,21 @@ Value encode_event(const CallRecord& call, const EncodeOptions& options) {
   return event;
 }
 
+std::vector<Value> encode_events(const CallRecord& call, const EncodeOptions& options) {
+  Value root = encode_event(call, options);
+  std::vector<Value> events = agent_steps(call, root);
+  for (Value& step : events) {
+    Value& meta = step["meta"];
+    if (!options.content) {
+      for (const auto* texts : {"input", "output"}) meta.erase(texts);
+      meta["metadata"].erase("reasoningText");
+    }
+    limit_depth(meta, 0);
+  }
+  events.insert(events.begin(), std::move(root));
+  return events;
+}
+
 std::string envelope_json(const Value& event, const EncodeOptions& options) {
   std::string out = "{\"_dd.stage\": \"raw\", \"_dd.tracer_version\": ";
   out += Value(options.version).dump(-1, ' ', true, Value::error_handler_t::replace);
@@ -156,7 +191,7 @@ std::string envelope_json(const Value& event, const EncodeOptions& options) {
 }
 
 bool reported_by_sdk(const CallRecord& call) {
-  if (!call.process.ddtrace_loaded) return false;
+  if (!call.process.ddtrace_loaded || !traced_by_sdk(call)) return false;
   const std::string parent = propagated(call, "llmobs_parent_id");
   return !parent.empty() &&
          std::all_of(parent.begin(), parent.end(), [](char c) { return c >= '0' && c <= '9'; });

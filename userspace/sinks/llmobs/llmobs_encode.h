@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "parsers/core/call_record.h"
 #include "userspace/sinks/llmobs/shape.h"
@@ -22,6 +23,9 @@ struct EncodeOptions {
 
 // The event. Its size as JSON is below options.event_bytes for any record.
 Value encode_event(const CallRecord& call, const EncodeOptions& options);
+
+// That event and behind it, parents before children, the steps that a hosted agent tells of.
+std::vector<Value> encode_events(const CallRecord& call, const EncodeOptions& options);
 
 // The event as the SDK would write it: sorted keys, ASCII only.
 std::string event_json(const Value& event);

@@ -235,6 +235,19 @@ Value agent_metadata(const CallRecord& call) {
   return shaped;
 }
 
+// With traces the steps below have the tokens.
+Value agent_metrics(const CallRecord& call) {
+  return vendor_value(call, "agent_traces") ? Value::object() : metrics(call);
+}
+
+std::string agent_error(const CallRecord& call) {
+  const std::string type = call.error ? call.error->type : std::string();
+  const std::string module = "ddtrace.llmobs._integrations.bedrock_agents.";
+  if (type == "GuardrailTriggered") return module + "BedrockGuardrailTriggeredException";
+  if (type == "failureTrace") return module + "BedrockFailureException";
+  return "botocore.exceptions.ClientError";
+}
+
 }  // namespace
 
 const Shape kBedrockShape = {
@@ -250,9 +263,10 @@ const Shape kBedrockAgentShape = {"bedrock_agents",
                                   agent_output,
                                   agent_metadata,
                                   tools,
-                                  metrics,
+                                  agent_metrics,
                                   "botocore.exceptions.ClientError",
                                   "",
-                                  nullptr};
+                                  nullptr,
+                                  agent_error};
 
 }  // namespace llmtap::llmobs

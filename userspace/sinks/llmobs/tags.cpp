@@ -5,6 +5,7 @@
 
 #include "userspace/sinks/llmobs/error_map.h"
 #include "userspace/sinks/llmobs/estimate.h"
+#include "userspace/sinks/llmobs/llmobs_encode.h"
 
 namespace llmtap::llmobs {
 namespace {
@@ -60,7 +61,7 @@ Value tags(const CallRecord& call, const Shape& shape, const TraceIds& ids, bool
   const std::string& language =
       call.process.language.empty() ? call.sdk.language : call.process.language;
   if (!language.empty()) tags["language"] = language;
-  const std::string& session = ids.session_id.empty() ? call.session_id : ids.session_id;
+  const std::string& session = call.session_id.empty() ? ids.session_id : call.session_id;
   if (!session.empty()) tags["session_id"] = session;
   if (vendor_value(call, "prompt_instructions")) {
     tags["prompt_tracking_instrumentation_method"] = "auto";
@@ -75,6 +76,7 @@ Value tags(const CallRecord& call, const Shape& shape, const TraceIds& ids, bool
   }
   if (call.end != End::kComplete) tags["end"] = std::string(name(call.end));
   if (call.partial) tags["bytes_lost"] = std::to_string(call.bytes_lost);
+  if (reported_by_sdk(call)) tags["reported_by"] = "sdk";
   if (call.observed == ObservedEnd::kServer) tags["observed"] = "server";
   if (!call.request_id.empty()) tags["request_id"] = call.request_id;
   if (!call.trace.datadog_parent_id.empty()) tags["dd.parent_id"] = call.trace.datadog_parent_id;

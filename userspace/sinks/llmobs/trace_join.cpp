@@ -90,17 +90,7 @@ void read_apm(const CallRecord& call, TraceIds& ids) {
 }  // namespace
 
 std::string propagated(const CallRecord& call, std::string_view key) {
-  const std::string wanted = "_dd.p." + std::string(key) + "=";
-  std::string_view tags = call.trace.datadog_tags;
-  while (!tags.empty()) {
-    const auto comma = tags.find(',');
-    std::string_view pair = tags.substr(0, comma);
-    while (!pair.empty() && pair.front() == ' ') pair.remove_prefix(1);
-    if (pair.starts_with(wanted)) return std::string(pair.substr(wanted.size()));
-    if (comma == std::string_view::npos) break;
-    tags.remove_prefix(comma + 1);
-  }
-  return {};
+  return llmtap::propagated(call.trace, key);
 }
 
 TraceIds join_trace(const CallRecord& call) {

@@ -27,7 +27,7 @@ struct TraceIds {
 // it again gives the same.
 TraceIds join_trace(const CallRecord& call);
 
-// Value of `_dd.p.<key>` in x-datadog-tags; empty if absent.
+// What a tracer has propagated under `_dd.p.<key>`; empty if absent.
 std::string propagated(const CallRecord& call, std::string_view key);
 
 }  // namespace llmtap::llmobs
