@@ -10,8 +10,17 @@
 #include <stdexcept>
 
 namespace llmtap::test {
+namespace {
 
-HttpReceiver::HttpReceiver(Script script, int port) : script_(std::move(script)) {
+void reset_on_close(int fd) {
+  const linger hard{1, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+}
+
+}  // namespace
+
+HttpReceiver::HttpReceiver(Script script, int port, bool keep)
+    : script_(std::move(script)), keep_(keep) {
   listen_fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   ::setsockopt(listen_fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -79,6 +88,11 @@ void HttpReceiver::serve(int fd) {
     if (head == std::string::npos && (head = bytes.find("\r\n\r\n")) != std::string::npos) {
       const auto length = bytes.find("Content-Length: ");
       want = head + 4 + (length < head ? std::stoul(bytes.substr(length + 16)) : 0);
+      if (cuts_ > 0) {
+        --cuts_;
+        reset_on_close(fd);
+        break;
+      }
     }
   }
   if (head == std::string::npos || bytes.size() < want) {
@@ -93,13 +107,12 @@ void HttpReceiver::serve(int fd) {
   request.body = bytes.substr(head + 4);
   const Reply reply = script_(request);
   std::this_thread::sleep_for(reply.delay);
-  {
+  if (keep_) {
     const std::lock_guard lock(mutex_);
     requests_.push_back(std::move(request));
   }
   if (reply.reset) {
-    const linger hard{1, 0};
-    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    reset_on_close(fd);
   } else {
     const std::string answer =
         "HTTP/1.1 " + std::to_string(reply.status) + " X\r\nConnection: close\r\n" + reply.headers +

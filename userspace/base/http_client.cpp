@@ -38,6 +38,15 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return static_cast<std::atomic<bool>*>(user)->load() ? 1 : 0;
 }
 
+void set_tls(CURL* curl, const CertificateFiles& files) {
+  const auto set = [curl](CURLoption option, const std::string& file) {
+    if (!file.empty()) curl_easy_setopt(curl, option, file.c_str());
+  };
+  set(CURLOPT_CAINFO, files.authorities);
+  set(CURLOPT_SSLCERT, files.certificate);
+  set(CURLOPT_SSLKEY, files.key);
+}
+
 }  // namespace
 
 Result<HttpOrigin> parse_origin(std::string_view url) {
@@ -108,6 +117,7 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &state_->cancelled);
+  set_tls(curl, request.tls);
   if (request.body) {
     curl_easy_setopt(curl, CURLOPT_POST, 1L);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body->data());

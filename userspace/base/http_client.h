@@ -15,12 +15,22 @@
 
 namespace llmtap {
 
+// PEM files; empty: the system's authorities, no client certificate.
+struct CertificateFiles {
+  std::string authorities;
+  std::string certificate;
+  std::string key;
+
+  bool operator==(const CertificateFiles&) const = default;
+};
+
 struct HttpRequest {
   std::string url;                       // http:// or https://
   std::string unix_socket;               // path; empty: TCP
   std::vector<std::string> headers;      // "Name: value"
   std::optional<std::string_view> body;  // present: POST, absent: GET; lives during send()
   std::chrono::milliseconds timeout{5000};
+  CertificateFiles tls = {};
 };
 
 struct HttpResponse {

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "userspace/base/gzip.h"
 #include "userspace/base/log.h"
 
 namespace llmtap {
@@ -21,27 +22,39 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kLongestRetryAfter{3600};
 
-enum class Outcome : std::uint8_t {
-  kTaken,
-  kRefusedBatch,  // too large or malformed: smaller pieces may pass
-  kRefusedKey,
-  kLater,
-  kNoAnswer,
-};
-
-Outcome outcome_of(int status) {
-  if (status >= 200 && status < 300) return Outcome::kTaken;
-  if (status == 401 || status == 403) return Outcome::kRefusedKey;
-  if (status == 404 || status == 405 || status == 408 || status == 429) return Outcome::kLater;
-  if (status >= 400 && status < 500) return Outcome::kRefusedBatch;
-  return Outcome::kLater;
-}
+constexpr int kUnsupportedMediaType = 415;
 
 std::string describe(const HttpResponse& response) {
   return "HTTP " + std::to_string(response.status);
 }
 
 }  // namespace
+
+Outcome default_outcome(int status) {
+  if (status >= 200 && status < 300) return Outcome::kTaken;
+  if (status == 401 || status == 403) return Outcome::kRefusedKey;
+  if (status == 404 || status == 405 || status == 408 || status == 429) return Outcome::kLater;
+  if (status >= 400 && status < 500) return Outcome::kTooLarge;
+  return Outcome::kLater;
+}
+
+Outcome otlp_outcome(int status) {
+  if (status >= 200 && status < 300) return Outcome::kTaken;
+  switch (status) {
+    case 401:
+    case 403:
+      return Outcome::kRefusedKey;
+    case 413:
+      return Outcome::kTooLarge;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return Outcome::kLater;
+    default:
+      return Outcome::kRefused;
+  }
+}
 
 std::optional<std::chrono::seconds> parse_retry_after(const std::string& value, std::int64_t now) {
   std::int64_t seconds = 0;
@@ -56,7 +69,10 @@ std::optional<std::chrono::seconds> parse_retry_after(const std::string& value, 
 
 struct Delivery::State {
   explicit State(DeliveryOptions o, std::unique_ptr<Spool> s)
-      : options(std::move(o)), spool(std::move(s)), batch_limit(options.batch_records) {}
+      : options(std::move(o)),
+        spool(std::move(s)),
+        batch_limit(options.batch_records),
+        compress(options.gzip) {}
 
   const DeliveryOptions options;
   const std::unique_ptr<Spool> spool;
@@ -70,8 +86,10 @@ struct Delivery::State {
   bool idle = true;  // nothing waits and nothing is on its way
 
   // The worker's own.
-  std::optional<Endpoint> endpoint;
+  std::optional<HttpEndpoint> endpoint;
   std::size_t batch_limit;
+  bool compress;
+  PartialSuccess left_out;  // of the batch that was taken last
   milliseconds backoff{0};
   std::string complaint;  // said last, so that one cause is one line
   std::minstd_rand random{std::random_device{}()};
@@ -82,6 +100,9 @@ struct Delivery::State {
   void pause(milliseconds time);
   void deliver(const std::vector<std::string>& records);
   Outcome attempt(const std::vector<std::string>& records, milliseconds& wait, std::string& why);
+  Result<HttpResponse> post(const std::string& body);
+  void taken(std::size_t records);
+  void too_large(std::size_t records, const std::string& why);
   void refused(std::size_t records, const std::string& why);
   void later(milliseconds wait, const std::string& why);
   void complain(const std::string& message);
@@ -182,16 +203,13 @@ void Delivery::State::deliver(const std::vector<std::string>& records) {
     if (stopping && outcome != Outcome::kTaken) return;
   }
   switch (outcome) {
-    case Outcome::kTaken: {
-      spool->pop(records.size());
-      backoff = milliseconds{0};
-      if (!std::exchange(complaint, {}).empty()) log_info(options.name + ": delivering again");
-      batch_limit = std::min(options.batch_records, batch_limit * 2);
-      const std::lock_guard lock(mutex);
-      counts.delivered += records.size();
+    case Outcome::kTaken:
+      taken(records.size());
       break;
-    }
-    case Outcome::kRefusedBatch:
+    case Outcome::kTooLarge:
+      too_large(records.size(), why);
+      break;
+    case Outcome::kRefused:
       refused(records.size(), why);
       break;
     case Outcome::kRefusedKey:
@@ -225,13 +243,11 @@ Outcome Delivery::State::attempt(const std::vector<std::string>& records, millis
     body += records[i];
   }
   body += options.tail;
-  {
-    const std::lock_guard lock(mutex);
-    ++counts.requests;
+  auto response = post(body);
+  if (response && response->status == kUnsupportedMediaType && std::exchange(compress, false)) {
+    log_info(options.name + ": the destination does not take gzip, going on without");
+    response = post(body);
   }
-  HttpRequest request{endpoint->url, endpoint->unix_socket, endpoint->headers, body,
-                      options.timeout};
-  auto response = client.send(request);
   if (!response) {
     why = response.error().message;
     return Outcome::kNoAnswer;
@@ -241,18 +257,57 @@ Outcome Delivery::State::attempt(const std::vector<std::string>& records, millis
     if (const auto after = parse_retry_after(*response->retry_after, std::time(nullptr)))
       wait = *after;
   }
-  return outcome_of(response->status);
+  const Outcome outcome = options.outcome(response->status);
+  left_out = {};
+  if (outcome == Outcome::kTaken && options.read_answer != nullptr)
+    left_out = options.read_answer(response->body);
+  return outcome;
+}
+
+Result<HttpResponse> Delivery::State::post(const std::string& body) {
+  {
+    const std::lock_guard lock(mutex);
+    ++counts.requests;
+  }
+  HttpRequest request{endpoint->url, endpoint->unix_socket, endpoint->headers,
+                      body,          options.timeout,       endpoint->tls};
+  const std::string small = compress ? gzip(body) : std::string{};
+  if (!small.empty()) {
+    request.headers.emplace_back("Content-Encoding: gzip");
+    request.body = small;
+  }
+  return client.send(request);
+}
+
+void Delivery::State::taken(std::size_t records) {
+  spool->pop(records);
+  backoff = milliseconds{0};
+  batch_limit = std::min(options.batch_records, batch_limit * 2);
+  const auto rejected = std::min<std::uint64_t>(left_out.rejected, records);
+  if (!left_out.message.empty() || rejected > 0) {
+    complain("taken, but " + std::to_string(left_out.rejected) +
+             " left out by the destination: " + left_out.message);
+  } else if (!std::exchange(complaint, {}).empty()) {
+    log_info(options.name + ": delivering again");
+  }
+  const std::lock_guard lock(mutex);
+  counts.delivered += records - rejected;
+  counts.rejected += rejected;
+}
+
+void Delivery::State::too_large(std::size_t records, const std::string& why) {
+  if (records > 1) {
+    batch_limit = records / 2;
+  } else {
+    refused(1, why);
+  }
 }
 
 void Delivery::State::refused(std::size_t records, const std::string& why) {
-  if (records > 1) {
-    batch_limit = records / 2;
-    return;
-  }
-  spool->pop(1);
-  complain(why + ": a record is refused and dropped");
+  spool->pop(records);
+  complain(why + ": refused by the destination and dropped");
   const std::lock_guard lock(mutex);
-  ++counts.rejected;
+  counts.rejected += records;
 }
 
 void Delivery::State::later(milliseconds wait, const std::string& why) {

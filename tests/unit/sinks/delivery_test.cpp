@@ -39,8 +39,8 @@ std::map<int, int> arrived(const std::vector<Received>& requests) {
 DeliveryOptions options_for(const std::string& url) {
   DeliveryOptions options;
   options.name = "test";
-  options.resolve = [url](HttpClient&) -> Result<Endpoint> {
-    return Endpoint{url + "/in", "", {}};
+  options.resolve = [url](HttpClient&) -> Result<HttpEndpoint> {
+    return HttpEndpoint{url + "/in", "", {}};
   };
   options.linger = milliseconds{5};
   options.first_backoff = milliseconds{20};

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "userspace/base/span_ids.h"
+
 namespace llmtap::llmobs {
 namespace {
 
@@ -12,14 +14,6 @@ __extension__ typedef unsigned __int128 Uint128;
 bool is_decimal(std::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-std::string hex(std::uint64_t value) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out(16, '0');
-  for (int i = 15; i >= 0; --i, value >>= 4)
-    out[static_cast<std::size_t>(i)] = kDigits[value & 0xf];
-  return out;
 }
 
 std::uint64_t number(std::string_view text, int base) {
@@ -34,45 +28,8 @@ std::string normal_trace_id(const std::string& wire) {
   if (hex_already || !is_decimal(wire)) return wire;
   Uint128 value = 0;
   for (const char c : wire) value = value * 10 + static_cast<Uint128>(c - '0');
-  return hex(static_cast<std::uint64_t>(value >> 64)) + hex(static_cast<std::uint64_t>(value));
-}
-
-// 64-bit FNV-1a with a final mix: no secrecy needed, only spread.
-class Hash {
- public:
-  void add(std::string_view bytes) {
-    for (const char c : bytes) state_ = (state_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  }
-  void add(std::uint64_t value) {
-    add(std::string_view(reinterpret_cast<const char*>(&value), sizeof value));
-  }
-  std::uint64_t value() const {
-    std::uint64_t h = state_;
-    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdULL;
-    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53ULL;
-    h ^= h >> 33;
-    return h == 0 ? 1 : h;
-  }
-
- private:
-  std::uint64_t state_ = 0xcbf29ce484222325ULL;
-};
-
-std::uint64_t derive(const CallRecord& call, std::string_view purpose) {
-  Hash hash;
-  hash.add(purpose);
-  hash.add(call.id);
-  hash.add(call.conn.tgid);
-  hash.add(call.conn.conn);
-  hash.add(call.conn.generation);
-  hash.add(call.timing.request_start);
-  return hash.value();
-}
-
-// Like a Datadog 128-bit id: 32 bits of unix seconds, 32 zero bits, 64 random bits.
-std::string fresh_trace_id(const CallRecord& call) {
-  const std::uint64_t seconds = call.timing.request_start / 1'000'000'000;
-  return hex(seconds << 32) + hex(derive(call, "trace"));
+  return hex_id(static_cast<std::uint64_t>(value >> 64)) +
+         hex_id(static_cast<std::uint64_t>(value));
 }
 
 void read_apm(const CallRecord& call, TraceIds& ids) {
@@ -83,7 +40,7 @@ void read_apm(const CallRecord& call, TraceIds& ids) {
   } else if (is_decimal(call.trace.datadog_trace_id)) {
     ids.apm_low = number(call.trace.datadog_trace_id, 10);
     const std::string high = propagated(call, "tid");
-    ids.apm_trace_id = high.size() == 16 ? high + hex(ids.apm_low) : call.trace.datadog_trace_id;
+    ids.apm_trace_id = high.size() == 16 ? high + hex_id(ids.apm_low) : call.trace.datadog_trace_id;
   }
 }
 
@@ -96,7 +53,7 @@ std::string propagated(const CallRecord& call, std::string_view key) {
 TraceIds join_trace(const CallRecord& call) {
   TraceIds ids;
   read_apm(call, ids);
-  ids.span_id = std::to_string(derive(call, "span"));
+  ids.span_id = std::to_string(derived_id(call, "span"));
   const std::string parent = propagated(call, "llmobs_parent_id");
   const std::string trace = propagated(call, "llmobs_trace_id");
   if (is_decimal(parent)) {
@@ -105,7 +62,7 @@ TraceIds join_trace(const CallRecord& call) {
   } else {
     ids.parent_id = "undefined";
   }
-  if (ids.trace_id.empty()) ids.trace_id = fresh_trace_id(call);
+  if (ids.trace_id.empty()) ids.trace_id = derived_trace_id(call);
   if (ids.apm_trace_id.empty()) {
     ids.apm_trace_id = ids.trace_id;
     ids.apm_low = number(
