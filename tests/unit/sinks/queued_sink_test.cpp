@@ -96,3 +96,74 @@ TEST_CASE("terminal: header and lines are aligned, absent is blank", "[unit]") {
   CHECK(header.find("STATUS") == line.find("ok"));
   CHECK(header.find("MODEL") == line.find("gpt-4o"));
 }
+
+namespace {
+
+// Writes "NAME:ID" and says when it was closed.
+class NamingWriter final : public RecordWriter {
+ public:
+  NamingWriter(std::string name, std::vector<std::string>& log, std::mutex& mutex)
+      : name_(std::move(name)), log_(log), mutex_(mutex) {}
+  ~NamingWriter() override { note(name_ + " closed"); }
+  std::string_view name() const override { return "naming"; }
+  void write(std::span<const SharedCall> calls) override {
+    for (const auto& call : calls) note(name_ + ':' + call->id);
+  }
+
+ private:
+  void note(std::string line) {
+    const std::lock_guard lock(mutex_);
+    log_.push_back(std::move(line));
+  }
+  std::string name_;
+  std::vector<std::string>& log_;
+  std::mutex& mutex_;
+};
+
+SharedCall call_named(const char* id) {
+  auto call = std::make_shared<CallRecord>();
+  call->id = id;
+  return call;
+}
+
+}  // namespace
+
+TEST_CASE("queued sink: a change of the writer loses nothing", "[unit]") {
+  std::vector<std::string> log;
+  std::mutex mutex;
+  const auto writer = [&](const char* name) -> OpenWriter {
+    return [&, name]() -> Result<std::unique_ptr<RecordWriter>> {
+      return std::unique_ptr<RecordWriter>(std::make_unique<NamingWriter>(name, log, mutex));
+    };
+  };
+  const OpenWriter failing = []() -> Result<std::unique_ptr<RecordWriter>> {
+    return Error{"no such directory"};
+  };
+  const OpenWriter off = []() -> Result<std::unique_ptr<RecordWriter>> {
+    return std::unique_ptr<RecordWriter>();
+  };
+  constexpr std::chrono::milliseconds kLong{5000};
+  {
+    QueuedSink sink(std::make_unique<NamingWriter>("a", log, mutex), 100);
+    sink.accept(call_named("1"));
+    sink.flush(kLong);
+    sink.change({writer("b"), writer("a"), {}, {}});
+    sink.accept(call_named("2"));
+    sink.flush(kLong);
+    sink.change({failing, writer("b"), {}, {}});  // the former destination stays
+    sink.accept(call_named("3"));
+    sink.flush(kLong);
+    sink.change({{}, {}, [](const SharedCall&) { return SharedCall(); }, {}});
+    sink.accept(call_named("4"));  // the new policy holds from here on
+    sink.flush(kLong);
+    CHECK(sink.counts().withheld == 1);
+    sink.change({off, writer("b"), {}, {}});
+    sink.accept(call_named("5"));
+    sink.flush(kLong);
+    sink.change({writer("c"), off, {}, {}});
+    sink.accept(call_named("6"));
+    sink.flush(kLong);
+  }
+  CHECK(log == std::vector<std::string>{"a:1", "a closed", "b:2", "b closed", "b:3", "b closed",
+                                        "c:6", "c closed"});
+}
