@@ -32,7 +32,7 @@ struct CallRow {
 
 // Sums over a range, by provider, model, service and class of error as far as asked for.
 struct RollupQuery {
-  Filter filter;  // service, provider, model, error, status:ok and status:error only
+  Filter filter = {};  // service, provider, model, error, status:ok and status:error only
   std::int64_t from_us = 0, to_us = 0;  // whole minutes or hours that begin in [from, to)
   bool by_provider = true, by_model = true, by_service = false, by_error = false;
 };
