@@ -156,8 +156,10 @@ class Containers(WorldCase):
             calls.append(job("openai_json"))
             running.append(self.world.spawn(program, calls[-1]["host"], calls[-1]["port"],
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE))
-        time.sleep(1)
-        self.assertEqual(len({pathlib.Path(f"/proc/{p.pid}/exe").stat().st_ino for p in running}), 3)
+            exe = pathlib.Path(f"/proc/{running[-1].pid}/exe")
+            while exe.stat().st_ino != program.stat().st_ino:
+                time.sleep(0.01)  # ip netns exec is still on its way
+        time.sleep(0.5)
         for process, call in zip(running, calls):
             answer, _ = process.communicate(raw_request(call), 20)
             self.assertIn(b"HTTP/1.1 200", answer)
