@@ -3,6 +3,8 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +15,7 @@
 #include <utility>
 
 #include "userspace/base/fd.h"
+#include "userspace/enrich/kubernetes.h"
 #include "userspace/enrich/process_names.h"
 
 namespace llmtap {
@@ -37,6 +40,20 @@ template <class T>
 bool read_at(int fd, T* to, std::size_t count, std::uint64_t offset) {
   const auto size = static_cast<ssize_t>(count * sizeof(T));
   return pread(fd, to, static_cast<std::size_t>(size), static_cast<off_t>(offset)) == size;
+}
+
+// The start of a small file below another process's root, whose links stay inside of it.
+std::string read_inside(const std::string& root, const char* path) {
+  const Fd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return {};
+  open_how how{};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  const Fd fd(
+      static_cast<int>(::syscall(SYS_openat2, directory.get(), path, &how, sizeof how)));
+  std::array<char, 256> text;
+  const ssize_t size = fd ? ::read(fd.get(), text.data(), text.size()) : -1;
+  return size < 0 ? std::string{} : std::string(text.data(), static_cast<std::size_t>(size));
 }
 
 // Go's linker leaves a section that no other has; its name is all we look for.
@@ -81,9 +98,16 @@ bool ProcessTable::read_identity(pid_t pid, ProcessInfo& info) const {
   if (info.comm.empty()) return false;
   if (info.comm.ends_with('\n')) info.comm.pop_back();
   info.exe = link_target(proc_ + "/" + std::to_string(pid) + "/exe");
-  info.container_id = container_id(read(pid, "cgroup", kMostText));
+  const std::string cgroup = read(pid, "cgroup", kMostText);
+  info.container_id = container_id(cgroup);
   std::string environ = read(pid, "environ", kMostText);
   info.environment = choose_variables(environ);
+  if (!pod_uid(cgroup).empty()) {
+    const std::string space = read_inside(proc_ + "/" + std::to_string(pid) + "/root",
+                                          "var/run/secrets/kubernetes.io/serviceaccount/namespace");
+    for (auto& attribute : kubernetes_attributes(cgroup, environ, space))
+      info.environment.push_back(std::move(attribute));
+  }
   explicit_bzero(environ.data(), environ.size());  // other people's secrets
   return true;
 }
