@@ -10,6 +10,7 @@
 //   x-delay-ms: 5           pause after each piece of a stream
 //   x-cut-after: 3          drop the connection (or reset the stream) after that many pieces
 //   x-encode: gzip          content-encode a body that is not streamed
+//   x-canary: TEXT          stands for @@CANARY@@ in the recording; its halves for @@CANARY/1@@, /2
 //
 // Streams go out one event per write, hence per TLS record, as providers send them.
 // Usage: provider_server.js --port 443 [--cert cert.pem --key key.pem] [--host 127.0.0.1] [--log FILE]
@@ -52,6 +53,17 @@ function load(name) {
     recordings.set(name, recording);
   }
   return recordings.get(name);
+}
+
+// A recording with the request's canary in it.
+function withCanary(recording, canary) {
+  if (!canary || !recording.body || !recording.body.includes('@@CANARY')) return recording;
+  const half = canary.length >> 1;
+  const put = (text) => text.replaceAll('@@CANARY@@', canary)
+    .replaceAll('@@CANARY/1@@', canary.slice(0, half)).replaceAll('@@CANARY/2@@', canary.slice(half));
+  const body = put(recording.body);
+  return { ...recording, headers: recording.headers.map(([name, value]) => [name, put(value)]), body,
+    bytes: Buffer.from(body) };
 }
 
 // A recorded stream cut where the provider cut it: AWS frames, SSE events, JSON lines.
@@ -134,7 +146,7 @@ function serve(request, response) {
     const name = request.method === 'POST' ? choose(request, body) : null;
     log(request, body.length, name);
     if (name) {
-      play(load(name), request, response);
+      play(withCanary(load(name), request.headers['x-canary']), request, response);
     } else { // telemetry, pages: not LLM traffic
       const page = request.method === 'POST' ? '{}' : '<html>hello</html>';
       response.setHeader('content-length', page.length);

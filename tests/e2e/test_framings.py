@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Real peers for the framings beyond plain HTTP/1.1: HTTP/2 multiplexed (node http2, curl), a daemon
-that joins a live HTTP/2 connection, WebSocket, compressed bodies."""
+"""Real peers for the framings beyond plain HTTP/1.1: HTTP/2 multiplexed (node http2, curl, nginx), a
+daemon that joins a live HTTP/2 connection, WebSocket by upgrade and by extended CONNECT, compressed
+bodies. Go's peers are in tests/clients; curl speaks no WebSocket in Debian's build."""
 import json
 import subprocess
 import threading
@@ -12,6 +13,26 @@ from harness import HERE, PYTHON, WorldCase, job, nonce_of
 
 NODE_HTTP2 = ["node", HERE / "clients" / "http2_client.js"]
 WEBSOCKET = [PYTHON, HERE / "clients" / "websocket_client.py"]
+NODE_WEBSOCKET = ["node", "--no-warnings", "--experimental-websocket",
+                  HERE / "clients" / "websocket_client.js"]
+
+# nginx speaks HTTP/2 to the clients and plain HTTP/1.1 to the provider server behind it.
+NGINX = """
+daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn;
+events { worker_connections 1024; }
+http {
+  access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  server {
+    listen 127.0.0.1:8443 ssl http2; http2_max_concurrent_streams 64;
+    ssl_certificate %(dir)s/cert.pem; ssl_certificate_key %(dir)s/key.pem;
+    location / {
+      proxy_pass http://127.0.0.1:8080; proxy_http_version 1.1; proxy_buffering off;
+      proxy_set_header Host $host; proxy_set_header Connection "";
+    }
+  }
+}
+"""
 
 
 def nonces(events):
@@ -69,6 +90,48 @@ class Framings(WorldCase):
             usage = results[nonce_of(event)]["usage"]
             self.assertEqual(event["metrics"]["input_tokens"], usage["input_tokens"])
             self.assertEqual(event["metrics"]["output_tokens"], usage["output_tokens"])
+
+    def check_socket(self, daemon, command):
+        before = len(daemon.events())
+        jobs = [job("openai_json") for _ in range(5)]
+        results = self.world.client(command, jobs, 1)
+        self.assertEqual(len(results), 5, "the client itself failed")
+        events = daemon.wait(before + 5)[before:]
+        self.assertEqual(nonces(events), sorted(results))
+        for event in events:
+            usage = results[nonce_of(event)]["usage"]
+            self.assertEqual(event["metrics"]["output_tokens"], usage["output_tokens"])
+
+    def test_websocket_deflate(self):
+        daemon = self.daemon()
+        for query in ("deflate=context", "deflate=none"):
+            with self.subTest(query):
+                self.check_socket(daemon, [*WEBSOCKET, query])
+
+    def test_websocket_node(self):
+        daemon = self.daemon()
+        for transport in ("http1", "http2"):  # http2: extended CONNECT, RFC 8441
+            with self.subTest(transport):
+                self.check_socket(daemon, [*NODE_WEBSOCKET, transport])
+
+    def test_http2_nginx(self):
+        folder = self.world.dir / "nginx"
+        folder.mkdir()
+        (folder / "nginx.conf").write_text(NGINX % {"dir": self.world.dir})
+        backend = self.world.spawn("node", HERE / "provider_server.js", "--port", 8080,
+                                   stdout=subprocess.PIPE, text=True)
+        self.assertEqual(backend.stdout.readline(), "ready\n")
+        self.world.spawn("nginx", "-p", folder, "-c", folder / "nginx.conf")
+        daemon = self.daemon()
+        jobs = [{**job(("openai_stream", "openai_json", "anthropic_stream")[i % 3]), "port": 8443}
+                for i in range(60)]
+        results = self.world.client(NODE_HTTP2, jobs, 20)
+        self.assertEqual(len(results), 60, "the client itself failed")
+        events = daemon.wait(60)
+        # How often a proxied call is shown is another test's matter.
+        self.assertEqual(set(nonces(events)), set(results))
+        for event in events:
+            self.assertEqual(event["status"], "ok")
 
     def test_gzip(self):
         daemon = self.daemon()
