@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/app/config_otlp.h"
 
+#include <strings.h>
+
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -47,8 +49,9 @@ Result<otlp::Conventions> parse_conventions(const std::string& value) {
 }
 
 Result<otlp::Temporality> parse_temporality(const std::string& value) {
-  if (value == "cumulative") return otlp::Temporality::kCumulative;
-  if (value == "delta" || value == "lowmemory") return otlp::Temporality::kDelta;
+  const auto is = [&value](const char* word) { return ::strcasecmp(value.c_str(), word) == 0; };
+  if (is("cumulative")) return otlp::Temporality::kCumulative;
+  if (is("delta") || is("lowmemory")) return otlp::Temporality::kDelta;
   return Error{"expected cumulative or delta"};
 }
 

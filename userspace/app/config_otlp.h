@@ -18,7 +18,7 @@ namespace llmtap {
 
 struct Config;
 
-// Absent or empty: as for all signals, or the default.
+// Absent or empty: as for all signals.
 struct OtlpConnection {
   std::string endpoint;
   std::optional<otlp::Format> protocol;
@@ -32,7 +32,8 @@ struct OtlpConnection {
 
 struct OtlpConfig {
   bool enabled = true;  // and an endpoint is given
-  OtlpConnection all, traces, metrics, logs;
+  OtlpConnection all{"", otlp::Format::kProtobuf, {}, true, std::chrono::milliseconds{10'000}, {}};
+  OtlpConnection traces, metrics, logs;
   bool traces_on = true, metrics_on = true, logs_on = true;
   std::string service_name;
   std::string resource_attributes;  // "key=value,key2=value2"
