@@ -36,7 +36,8 @@ class ExchangeSink {
   // Body bytes without transfer framing, still content-encoded. The view lives during the call.
   virtual void body(StreamId stream, Side side, std::string_view bytes, Stamp stamp) = 0;
   // `bytes` of this body are missing at this place (0: an unknown number).
-  // On a WebSocket also behind `finish`: one or more messages of this side could not be had.
+  // On a WebSocket also behind `finish`: one or more messages of this side could not be had. Behind
+  // `finish` of an HTTP/1 response: it may answer another request.
   virtual void gap(StreamId stream, Side side, std::uint64_t bytes) = 0;
   // The message of one side is whole (its framing says so).
   virtual void finish(StreamId stream, Side side, Stamp stamp) = 0;

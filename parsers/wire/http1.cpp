@@ -36,6 +36,7 @@ void Http1Decoder::gap(Direction direction, std::uint64_t bytes, Stamp stamp, Ex
 
 void Http1Decoder::close(Stamp stamp, ExchangeSink& sink) {
   sink_ = &sink;
+  settle_doubt(true);
   for (Http1Half& each : halves_) each.close(stamp, *this);
   end_all_but(0, socket_ ? socket_->end() : End::kTruncated, stamp);
   socket_.reset();
@@ -63,8 +64,10 @@ Next Http1Decoder::request_head(Direction direction, std::string_view text, bool
   RequestHead head;
   if (!parse_request_head(text, head)) return {Next::Kind::kReject, {}};
   head.partial = head.partial || !whole;
+  settle_doubt(requests_lost_);
   Http1Half& responses = half(opposite(direction));
-  if (responses.searching()) {
+  const bool searching = responses.searching();
+  if (searching) {
     end_all_but(0, End::kGap, stamp);
     if (responses.in_message()) responses.resync();
   } else if (responses.in_message() && answering_ == 0) {
@@ -74,15 +77,15 @@ Next Http1Decoder::request_head(Direction direction, std::string_view text, bool
     die(stamp);
     return {Next::Kind::kTunnel, {}};
   }
-  // Two in one chunk, or three at once: no loss explains that.
-  if (open_.size() > 1 || (!open_.empty() && open_.back().end_ns == stamp.end_ns)) pipelines_ = true;
+  // Two in one chunk: no loss explains that.
+  if (!open_.empty() && open_.back().end_ns == stamp.end_ns) pipelines_ = true;
   Open open;
   open.id = next_id_++;
   open.end_ns = stamp.end_ns;
   open.head_method = head.method == "HEAD";
   open.connect_method = head.method == "CONNECT";
   open.expects_interim = find_header(head.headers, "expect").has_value();
-  open.after_loss = std::exchange(requests_lost_, false);
+  open.after_loss = std::exchange(requests_lost_, false) || searching;
   open_.push_back(open);
   sending_ = open.id;
   const BodyFraming framing = request_framing(head.headers);
@@ -99,6 +102,7 @@ Next Http1Decoder::response_head(std::string_view text, bool whole, Stamp stamp)
   response_hurt_ = false;
   // An answer to a request whose head is not over: its end was lost.
   if (open_.empty()) half(*requests_).cut_head(stamp, *this);
+  if (open_.empty()) settle_doubt(true);  // this one answers nobody: neither may have that one
   answering_ = open_.empty() ? 0 : open_.front().id;
   if (answering_ == 0) {
     if (head.status != 101) return {Next::Kind::kBody, framing};
@@ -151,7 +155,21 @@ void Http1Decoder::done(Direction direction, Stamp stamp) {
   sink_->finish(id, side(direction), stamp);
   if (direction == requests_) return;
   if (open_.size() > 1 && !response_hurt_) pipelines_ = true;
+  if (open_.size() == 1 && open_.front().doubtful) {
+    doubtful_ = id;
+    doubtful_stamp_ = stamp;
+    open_.clear();
+    return;
+  }
   end_oldest(End::kComplete, stamp);
+}
+
+// Ends the exchange whose answer was uncertain; `wrong`: there is no saying whose answer it was.
+void Http1Decoder::settle_doubt(bool wrong) {
+  const StreamId id = std::exchange(doubtful_, 0);
+  if (id == 0) return;
+  if (wrong) sink_->gap(id, Side::kResponse, 0);
+  sink_->end(id, End::kComplete, doubtful_stamp_);
 }
 
 void Http1Decoder::tunnel(Direction direction, std::string_view bytes, Stamp stamp) {
@@ -172,11 +190,16 @@ void Http1Decoder::responses_lost(bool in_message, Stamp stamp) {
   }
   if (pipelines_) return die(stamp);
   answering_ = 0;
-  const Open& oldest = open_.front();
-  if (open_.size() > 1) return end_all_but(1, End::kGap, stamp);
-  if (in_message ? oldest.answered : !oldest.after_loss && !oldest.expects_interim) {
-    end_oldest(End::kGap, stamp);
+  if (open_.size() > 1) {
+    end_all_but(1, End::kGap, stamp);
+    open_.front().doubtful = true;
+    return;
   }
+  const Open& oldest = open_.front();
+  if (in_message ? oldest.answered : !oldest.after_loss && !oldest.expects_interim) {
+    return end_oldest(End::kGap, stamp);
+  }
+  open_.front().doubtful = true;
 }
 
 void Http1Decoder::end_oldest(End end, Stamp stamp) {
@@ -193,6 +216,7 @@ void Http1Decoder::end_all_but(std::size_t count, End end, Stamp stamp) {
 
 void Http1Decoder::die(Stamp stamp) {
   dead_ = true;
+  settle_doubt(true);
   for (Http1Half& each : halves_) each.enter_tunnel(*this);
   loss(LossReason::kUnknownContext, 0);
   end_all_but(0, End::kGap, stamp);

@@ -10,7 +10,10 @@
 //     request: it ends, and the next head belongs to the newest one, if that is another;
 //   - when request bytes are lost between two messages, the next request is the one after, and
 //     response bytes that turn out to be lost later may belong to those we never saw.
-// A response that cannot be given to a request for sure is passed over, never guessed.
+// Where response bytes were lost and a request is still open, its answer may be among them, and the
+// next one another's whose request was lost too. Only the next request tells: if none was lost
+// before it, the answer was right; else, or at the close, the exchange gets a gap. It ends then.
+// Any other response that cannot be given to a request for sure is passed over, never guessed.
 // If alignment is lost on a connection that does pipeline, pairing is lost too: it is dead.
 // After a 101 to `websocket` a WebSocket decoder takes over; other tunnels are passed over.
 #pragma once
@@ -47,8 +50,9 @@ class Http1Decoder final : public Decoder, private Http1Half::Owner {
     bool head_method = false;     // HEAD: the answer has no body
     bool connect_method = false;
     bool expects_interim = false;  // Expect: 100-continue
-    bool after_loss = false;       // requests before it were lost
+    bool after_loss = false;       // what came right before it was lost or not understood
     bool answered = false;         // its response head was seen
+    bool doubtful = false;         // its own answer may be among the lost bytes
   };
 
   bool accepts(Direction direction, StartLine kind) const override;
@@ -67,6 +71,7 @@ class Http1Decoder final : public Decoder, private Http1Half::Owner {
   void responses_lost(bool in_message, Stamp stamp);
   void end_oldest(End end, Stamp stamp);
   void end_all_but(std::size_t count, End end, Stamp stamp);
+  void settle_doubt(bool wrong);
   void die(Stamp stamp);
   Http1Half& half(Direction direction) { return halves_[static_cast<std::size_t>(direction)]; }
   Side side(Direction direction) const {
@@ -85,6 +90,8 @@ class Http1Decoder final : public Decoder, private Http1Half::Owner {
   bool response_hurt_ = false;   // bytes of the current response were lost
   bool requests_lost_ = false;   // alignment of requests was lost since the last one
   bool dead_ = false;
+  StreamId doubtful_ = 0;        // answered, not ended: the next request tells; 0: none
+  Stamp doubtful_stamp_;         // when its answer was whole
   std::unique_ptr<WebSocketStream> socket_;  // after an upgrade; its exchange is the only open one
   ExchangeSink* sink_ = nullptr;     // during feed, gap and close
 };

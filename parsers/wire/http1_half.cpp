@@ -329,13 +329,10 @@ std::size_t Http1Half::on_chunk_sync(std::string_view in, Stamp stamp, Owner& ow
 }
 
 void Http1Half::gap(std::uint64_t bytes, Stamp stamp, Owner& owner) {
-  const bool was_fresh = std::exchange(fresh_, false);
+  fresh_ = false;
   switch (state_) {
     case State::kTunnel: return;
-    case State::kSync:
-      if (was_fresh) return lose_sync(stamp, owner, false);
-      line_start_ = true;
-      return;
+    case State::kSync: return lose_sync(stamp, owner, false);
     case State::kHead: return gap_in_head(bytes, stamp, owner);
     case State::kUntilClose: return owner.missing(direction_, bytes);
     case State::kSized: break;

@@ -2,8 +2,6 @@
 //
 // Header blocks, each behind a 16-bit length, through our decoder and libnghttp2's. What both
 // accept must be the same; a decoder that joined late may not contradict one that did not.
-#include <nghttp2/nghttp2.h>
-
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "parsers/wire/hpack.h"
+#include "tests/support/hpack_reference.h"
 
 namespace {
 
@@ -31,26 +30,11 @@ std::optional<Fields> decode(HpackDecoder& decoder, std::string_view block) {
   return fields;
 }
 
-std::optional<Fields> reference(nghttp2_hd_inflater* inflater, std::string_view block) {
-  Fields fields;
-  const auto* in = reinterpret_cast<const std::uint8_t*>(block.data());
-  std::size_t left = block.size();
-  for (;;) {
-    nghttp2_nv nv{};
-    int flags = 0;
-    const auto used = nghttp2_hd_inflate_hd2(inflater, &nv, &flags, in, left, 1);
-    if (used < 0) return std::nullopt;
-    in += used;
-    left -= static_cast<std::size_t>(used);
-    if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
-      fields.emplace_back(std::string(reinterpret_cast<char*>(nv.name), nv.namelen),
-                          std::string(reinterpret_cast<char*>(nv.value), nv.valuelen));
-    } else if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0 || left == 0) {
-      break;
-    }
-  }
-  nghttp2_hd_inflate_end_headers(inflater);
-  return fields;
+// As ours: everything is known.
+std::optional<Fields> reference(llmtap::testing::HpackReference& peer, std::string_view block) {
+  const auto decoded = peer.decode(block);
+  if (!decoded) return std::nullopt;
+  return Fields(decoded->begin(), decoded->end());
 }
 
 void require(bool ok) {
@@ -71,8 +55,7 @@ void require_no_contradiction(const Fields& late, const Fields& full) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   std::string_view input(reinterpret_cast<const char*>(bytes), size);
-  nghttp2_hd_inflater* inflater = nullptr;
-  require(nghttp2_hd_inflate_new(&inflater) == 0);
+  llmtap::testing::HpackReference peer;
   HpackDecoder full;
   HpackDecoder late;
   late.forget();
@@ -84,7 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     input.remove_prefix(2 + block.size());
     const auto ours = decode(full, block);
     if (compared) {
-      const auto theirs = reference(inflater, block);
+      const auto theirs = reference(peer, block);
       if (ours && theirs) require(ours == theirs);
       compared = ours && theirs;
     }
@@ -95,6 +78,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     require_no_contradiction(*seen, *ours);
     require(full.memory() < 4 * HpackDecoder::kMaxTable);
   }
-  nghttp2_hd_inflate_del(inflater);
   return 0;
 }

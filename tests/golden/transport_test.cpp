@@ -1,100 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every recorded interaction, framed as each transport would have carried it, gives the record that
-// its bare bodies give; joined late or with bytes lost, it gives that record, a partial one, or none.
+// Every recorded interaction, framed as each transport would have carried it and in each content
+// coding, gives the record that its bare bodies give.
+#include <algorithm>
 #include <catch2/catch.hpp>
-#include <filesystem>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "parsers/assembly/assembler.h"
-#include "parsers/assembly/call_fold.h"
-#include "parsers/stream/byte_stream.h"
-#include "tests/support/record_log.h"
-#include "tests/support/reframe.h"
-#include "userspace/cli/interaction.h"
+#include "tests/golden/corpus.h"
 
 namespace llmtap::testing {
 namespace {
 
-constexpr ConnId kConn{100, 1, 1};
-
-// What one conversation said.
-struct Outcome {
-  std::vector<CallRecord> records;
-  std::size_t managed = 0;
-  std::size_t others = 0;
-  bool operator==(const Outcome&) const = default;
-};
-
-Outcome outcome_of(RecordLog& log) {
-  // Framing fields are part of HTTP/1 heads only; times, and what is relative to them, depend on
-  // the chunks.
-  for (auto& call : log.records) {
-    call.timing = {};
-    call.retry_after_s.reset();
-    for (auto& limit : call.rate_limits) limit.reset_s.reset();
+// Rest of the numbers: what a coding changes by itself.
+Outcome without_coding(Outcome outcome) {
+  for (auto& call : outcome.records) {
+    call.request_bytes = call.response_bytes = 0;
     for (Headers* headers : {&call.request_headers, &call.response_headers}) {
-      std::erase_if(*headers, [](const Header& header) {
-        return header.name == "host" || header.name == "content-length" ||
-               header.name == "transfer-encoding";
-      });
+      std::erase_if(*headers, [](const Header& h) { return h.name == "content-encoding"; });
     }
   }
-  return {std::move(log.records), log.managed.size(), log.others.size()};
-}
-
-Outcome folded(const Plain& plain, Protocol protocol) {
-  const Limits limits;
-  const ProviderNames names;
-  RecordLog log;
-  FoldContext context{limits, names, log, {}};
-  Interaction bare;
-  bare.request = plain.request;
-  bare.request.protocol = protocol;
-  bare.request_body = plain.request_body;
-  bare.response = plain.response;
-  bare.response_body = plain.response_body;
-  fold_interaction(context, kConn, bare);
-  return outcome_of(log);
-}
-
-Outcome assembled(const std::vector<Turn>& turns, std::size_t size) {
-  RecordLog log;
-  Assembler assembler({}, log);
-  for (const auto& owned : to_chunks(turns, size, kConn)) assembler.feed(owned.view());
-  return outcome_of(log);
-}
-
-// The corpus, in batches of 20. It fails when the corpus is not there.
-template <class F>
-void for_each_batch(F use) {
-  const std::filesystem::path folder = std::filesystem::path(LLMTAP_SHARED) / "corpus";
-  INFO("needs the corpus of recorded interactions in " << folder.string());
-  REQUIRE(std::filesystem::exists(folder));
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string file = entry.path().filename().string();
-    if (file.ends_with(".jsonl.gz") && !file.starts_with("reference_")) files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  REQUIRE(!files.empty());
-  std::vector<Plain> batch;
-  for (const auto& file : files) {
-    const auto read = read_corpus_file(file.string(), [&](RecordedInteraction&& recorded) {
-      Plain plain{std::move(recorded.request), std::move(recorded.request_body),
-                  std::move(recorded.response), std::move(recorded.response_body)};
-      if (!recorded.defect.empty() || !make_transportable(plain)) return;
-      batch.push_back(std::move(plain));
-      if (batch.size() == 20) {
-        use(batch);
-        batch.clear();
-      }
-    });
-    REQUIRE(read.ok());
-  }
-  use(batch);
+  return outcome;
 }
 
 TEST_CASE("transport: each interaction alone, on HTTP/1 and HTTP/2", "[golden]") {
@@ -117,104 +44,58 @@ TEST_CASE("transport: each interaction alone, on HTTP/1 and HTTP/2", "[golden]")
   CHECK(count > 1900);
 }
 
-TEST_CASE("transport: 20 interactions at once on HTTP/2", "[golden]") {
+TEST_CASE("transport: each interaction in gzip, br and zstd", "[golden]") {
+  std::mt19937 random(11);
+  std::size_t count = 0;
   for_each_batch([&](const std::vector<Plain>& batch) {
-    Outcome expected;
     for (const Plain& plain : batch) {
-      Outcome one = folded(plain, Protocol::kHttp2);
-      for (auto& call : one.records) expected.records.push_back(std::move(call));
-      expected.managed += one.managed;
-      expected.others += one.others;
+      const Outcome bare = without_coding(folded(plain, Protocol::kHttp1));
+      for (const Coding coding : {Coding::kGzip, Coding::kBrotli, Coding::kZstd}) {
+        const auto packed = recoded(plain, coding, random() % 2 ? 0 : 200 + random() % 4000);
+        if (!packed) continue;
+        ++count;
+        const Outcome expected = folded(*packed, Protocol::kHttp1);
+        const bool good =
+            without_coding(expected) == bare &&
+            assembled(http1_turns(*packed, 0), 1 + random() % 16384) == expected &&
+            assembled(http1_turns(*packed, 1 + random() % 4000), 0) == expected &&
+            assembled(http2_turns({*packed}, 1 + random() % 16384), 1 + random() % 16384) ==
+                folded(*packed, Protocol::kHttp2);
+        INFO(plain.request.method << " " << plain.request.authority << plain.request.path << " "
+                                  << static_cast<int>(coding));
+        if (!good) CHECK(good);
+      }
     }
-    Outcome got = assembled(http2_turns(batch, 1000), 16384);
-    // They end in the order of their last frames.
-    const bool same = std::is_permutation(got.records.begin(), got.records.end(),
-                                          expected.records.begin(), expected.records.end());
-    INFO(batch.front().request.authority << " " << got.records.size() << " of "
-                                         << expected.records.size());
-    CHECK(same);
-    CHECK(got.managed == expected.managed);
-    CHECK(got.others == expected.others);
   });
+  CHECK(count > 3 * 1900);
 }
 
-// Several interactions after each other on one HTTP/1 connection.
-struct Talk {
-  std::vector<OwnedChunk> chunks;
-  std::vector<std::size_t> owner;  // of each chunk
-  std::vector<Outcome> expected;   // of each interaction
-};
-
-Talk make_talk(const std::vector<Plain>& batch, std::mt19937& random) {
-  Talk talk;
-  std::vector<Turn> turns;
-  const std::size_t size = 500 + random() % 8000;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    talk.expected.push_back(folded(batch[i], Protocol::kHttp1));
-    for (auto& turn : http1_turns(batch[i], random() % 2 ? 0 : 700)) {
-      talk.owner.insert(talk.owner.end(), (turn.bytes.size() + size - 1) / size, i);
-      turns.push_back(std::move(turn));
-    }
-  }
-  talk.chunks = to_chunks(turns, size, kConn);
-  for (std::size_t i = 0; i < talk.chunks.size(); ++i) {  // a hole is over before the next chunk
-    talk.chunks[i].chunk.begin_ns = talk.chunks[i].chunk.end_ns =
-        kTurnNs + i * 2 * ByteStream::kReorderNs;
-  }
-  return talk;
-}
-
-// Replays without chunks [from, to). Records of whole interactions must be there; any other must
-// be marked.
-std::string check_damaged(const Talk& talk, std::size_t from, std::size_t to, bool late) {
-  RecordLog log;
-  Assembler assembler({}, log);
-  std::vector<bool> hurt(talk.expected.size(), false);
-  std::uint64_t late_offset[2] = {0, 0};
-  for (std::size_t i = 0; i < talk.chunks.size(); ++i) {
-    Chunk chunk = talk.chunks[i].view();
-    auto& skipped = late_offset[static_cast<int>(chunk.direction)];
-    if (i >= from && i < to) {
-      hurt[talk.owner[i]] = true;
-      if (late) skipped = chunk.offset + chunk.bytes.size();  // then offsets begin with 0 here
-      continue;
-    }
-    chunk.offset -= skipped;
-    assembler.feed(chunk);
-  }
-  assembler.finish(talk.chunks.back().chunk.end_ns + kTurnNs);
-  std::vector<CallRecord> wanted;
-  for (std::size_t i = 0; i < talk.expected.size(); ++i) {
-    for (const auto& call : talk.expected[i].records) {
-      if (!hurt[i]) wanted.push_back(call);
-    }
-  }
-  for (const auto& call : outcome_of(log).records) {
-    const auto it = std::find(wanted.begin(), wanted.end(), call);
-    if (it != wanted.end()) {
-      wanted.erase(it);
-      continue;
-    }
-    bool as_recorded = call.partial || call.end != End::kComplete;
-    for (std::size_t i = 0; i < talk.expected.size() && !as_recorded; ++i) {
-      const auto& records = talk.expected[i].records;
-      as_recorded = std::find(records.begin(), records.end(), call) != records.end();
-    }
-    if (!as_recorded) return "a wrong record: " + call.path;
-  }
-  return wanted.empty() ? "" : "a whole call is missing: " + wanted.front().path;
-}
-
-TEST_CASE("transport: late attach and lost bursts, at random", "[golden]") {
-  std::mt19937 random(7);
-  for_each_batch([&](const std::vector<Plain>& batch) {
-    const Talk talk = make_talk(batch, random);
-    for (int round = 0; round < 3; ++round) {
-      const std::size_t at = random() % talk.chunks.size();
-      CAPTURE(batch.front().request.authority, at, talk.chunks.size());
-      CHECK(check_damaged(talk, 0, at, true) == "");
-      const std::size_t to = std::min(talk.chunks.size(), at + 1 + random() % 6);
-      CHECK(check_damaged(talk, at, to, false) == "");
+TEST_CASE("transport: 20 interactions at once on HTTP/2, whatever their codings", "[golden]") {
+  std::mt19937 random(12);
+  constexpr Coding kCodings[] = {Coding::kGzip, Coding::kDeflate, Coding::kBrotli, Coding::kZstd};
+  for_each_batch([&](const std::vector<Plain>& recorded) {
+    for (const bool coded : {false, true}) {
+      std::vector<Plain> batch = recorded;
+      for (Plain& plain : batch) {
+        if (coded) plain = recoded(plain, kCodings[random() % 4], 500).value_or(plain);
+      }
+      Outcome expected;
+      for (const Plain& plain : batch) {
+        Outcome one = folded(plain, Protocol::kHttp2);
+        for (auto& call : one.records) expected.records.push_back(std::move(call));
+        expected.managed += one.managed;
+        expected.others += one.others;
+      }
+      Outcome got = assembled(http2_turns(batch, 1000), 16384);
+      // They end in the order of their last frames.
+      const bool same =
+          got.records.size() == expected.records.size() &&
+          std::is_permutation(got.records.begin(), got.records.end(), expected.records.begin());
+      INFO(batch.front().request.authority << " " << got.records.size() << " of "
+                                           << expected.records.size());
+      CHECK(same);
+      CHECK(got.managed == expected.managed);
+      CHECK(got.others == expected.others);
     }
   });
 }

@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <string_view>
+#include <utility>
+
+#include "parsers/body/content_coding.h"
+#include "tests/support/encode.h"
 
 namespace llmtap::testing {
 namespace {
@@ -51,25 +55,6 @@ std::string frame_of(std::uint8_t type, std::uint8_t flags, std::uint32_t stream
   return out.append(payload);
 }
 
-// RFC 7541 5.1, 7-bit prefix, no Huffman.
-void put_text(std::string& out, std::string_view text) {
-  std::size_t rest = text.size();
-  if (rest < 127) {
-    out += static_cast<char>(rest);
-  } else {
-    out += '\x7f';
-    for (rest -= 127; rest >= 128; rest >>= 7) out += static_cast<char>(rest % 128 | 128);
-    out += static_cast<char>(rest);
-  }
-  out.append(text);
-}
-
-void put_field(std::string& out, std::string_view name, std::string_view value) {
-  out += '\0';  // literal without indexing, new name
-  put_text(out, name);
-  put_text(out, value);
-}
-
 // HEADERS, and CONTINUATION where a block is longer than a frame.
 std::string head_frames(std::uint32_t stream, std::string_view block, bool ends_stream) {
   constexpr std::size_t kMax = 16384;
@@ -84,25 +69,24 @@ std::string head_frames(std::uint32_t stream, std::string_view block, bool ends_
   return out;
 }
 
-std::string request_head(const Plain& plain, std::uint32_t stream) {
-  std::string block;
-  put_field(block, ":method", plain.request.method);
-  put_field(block, ":scheme", "https");
-  put_field(block, ":authority", plain.request.authority);
-  put_field(block, ":path", plain.request.path);
-  for (const auto& header : plain.request.headers) put_field(block, header.name, header.value);
-  return head_frames(stream, block, plain.request_body.empty());
+HpackReference::Fields request_fields(const Plain& plain) {
+  HpackReference::Fields fields = {{":method", plain.request.method},
+                                   {":scheme", "https"},
+                                   {":authority", plain.request.authority},
+                                   {":path", plain.request.path}};
+  for (const auto& header : plain.request.headers) fields.emplace_back(header.name, header.value);
+  return fields;
 }
 
-std::string response_head(const Plain& plain, std::uint32_t stream) {
-  std::string block;
-  put_field(block, ":status", std::to_string(plain.response.status));
-  for (const auto& header : plain.response.headers) put_field(block, header.name, header.value);
-  return head_frames(stream, block, plain.response_body.empty());
+HpackReference::Fields response_fields(const Plain& plain) {
+  HpackReference::Fields fields = {{":status", std::to_string(plain.response.status)}};
+  for (const auto& header : plain.response.headers) fields.emplace_back(header.name, header.value);
+  return fields;
 }
 
 // DATA frames of all bodies, in turn.
-std::string interleaved(const std::vector<const std::string*>& bodies, std::size_t size) {
+std::string interleaved(const std::vector<const std::string*>& bodies, std::size_t size,
+                        std::uint32_t first_stream) {
   std::string out;
   bool more = true;
   for (std::size_t at = 0; more; at += size) {
@@ -111,7 +95,7 @@ std::string interleaved(const std::vector<const std::string*>& bodies, std::size
       const std::string& body = *bodies[i];
       if (at >= body.size()) continue;
       const bool last = at + size >= body.size();
-      out += frame_of(0x0, last ? 1 : 0, static_cast<std::uint32_t>(2 * i + 1),
+      out += frame_of(0x0, last ? 1 : 0, first_stream + static_cast<std::uint32_t>(2 * i),
                       std::string_view(body).substr(at, size));
       more = more || !last;
     }
@@ -131,6 +115,24 @@ bool make_transportable(Plain& plain) {
          plain.request.path.find(' ') == std::string::npos;
 }
 
+std::optional<Plain> recoded(const Plain& plain, Coding coding, std::size_t flush_every) {
+  Plain out = plain;
+  const auto recode = [&](Headers& headers, std::string& body) {
+    ContentCoding before(headers);
+    std::string bare;
+    const bool undone = before.feed(body, [&](std::string_view part) { bare.append(part); });
+    std::erase_if(headers, [](const Header& header) { return header.name == "content-encoding"; });
+    if (body.empty()) return true;
+    constexpr const char* kNames[] = {"gzip", "deflate", "deflate", "br", "zstd"};
+    headers.push_back({"content-encoding", kNames[static_cast<std::size_t>(coding)]});
+    body = encode(bare, coding, flush_every);
+    return undone && before.ended();
+  };
+  if (!recode(out.request.headers, out.request_body)) return std::nullopt;
+  if (!recode(out.response.headers, out.response_body)) return std::nullopt;
+  return out;
+}
+
 std::vector<Turn> http1_turns(const Plain& plain, std::size_t piece) {
   const std::string request = plain.request.method + " " + plain.request.path +
                               " HTTP/1.1\r\nHost: " + plain.request.authority + "\r\n" +
@@ -140,19 +142,61 @@ std::vector<Turn> http1_turns(const Plain& plain, std::size_t piece) {
   return {{Direction::kWrite, request}, {Direction::kRead, response}};
 }
 
-std::vector<Turn> http2_turns(const std::vector<Plain>& exchanges, std::size_t frame) {
-  std::string up = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame_of(0x4, 0, 0, "");
-  std::string down = frame_of(0x4, 0, 0, "");
-  std::vector<const std::string*> requests, responses;
-  for (std::size_t i = 0; i < exchanges.size(); ++i) {
-    const auto stream = static_cast<std::uint32_t>(2 * i + 1);
-    up += request_head(exchanges[i], stream);
-    down += response_head(exchanges[i], stream);
-    requests.push_back(&exchanges[i].request_body);
-    responses.push_back(&exchanges[i].response_body);
+std::vector<Turn> http1_socket(const Plain& handshake, const std::vector<Turn>& inside) {
+  const std::string upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+  std::vector<Turn> turns = {
+      {Direction::kWrite, "GET " + handshake.request.path + " HTTP/1.1\r\nHost: " +
+                              handshake.request.authority + "\r\n" + upgrade +
+                              fields(handshake.request.headers) + "\r\n"},
+      {Direction::kRead, "HTTP/1.1 101 Switching Protocols\r\n" + upgrade +
+                             fields(handshake.response.headers) + "\r\n"}};
+  turns.insert(turns.end(), inside.begin(), inside.end());
+  return turns;
+}
+
+std::vector<Turn> Http2Wire::socket(const Plain& handshake, const std::vector<Turn>& inside) {
+  auto ask = request_fields(handshake);
+  ask[0].second = "CONNECT";
+  ask.insert(ask.begin() + 1, {":protocol", "websocket"});
+  auto grant = response_fields(handshake);
+  grant[0].second = "200";
+  std::string up = start_up(), down = start_down();
+  const std::uint32_t stream = std::exchange(next_stream_, next_stream_ + 2);
+  std::vector<Turn> turns = {
+      {Direction::kWrite, up + head_frames(stream, up_.encode(ask), false)},
+      {Direction::kRead, down + head_frames(stream, down_.encode(grant), false)}};
+  for (const Turn& turn : inside) {
+    std::string framed;
+    in_pieces(turn.bytes, 16384, [&](std::string_view piece) {
+      framed += frame_of(0x0, 0, stream, piece);
+    });
+    turns.push_back({turn.direction, framed});
   }
-  up += interleaved(requests, frame);
-  down += interleaved(responses, frame);
+  return turns;
+}
+
+std::string Http2Wire::start_up() const {
+  return next_stream_ != 1 ? "" : "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame_of(0x4, 0, 0, "");
+}
+
+std::string Http2Wire::start_down() const {
+  return next_stream_ != 1 ? "" : frame_of(0x4, 0, 0, "");
+}
+
+std::vector<Turn> Http2Wire::turns(const std::vector<Plain>& exchanges, std::size_t frame) {
+  std::string up = start_up(), down = start_down();
+  const std::uint32_t first = next_stream_;
+  std::vector<const std::string*> requests, responses;
+  for (const Plain& each : exchanges) {
+    const bool bare = each.request_body.empty();
+    up += head_frames(next_stream_, up_.encode(request_fields(each)), bare);
+    down += head_frames(next_stream_, down_.encode(response_fields(each)), each.response_body.empty());
+    requests.push_back(&each.request_body);
+    responses.push_back(&each.response_body);
+    next_stream_ += 2;
+  }
+  up += interleaved(requests, frame, first);
+  down += interleaved(responses, frame, first);
   return {{Direction::kWrite, up}, {Direction::kRead, down}};
 }
 

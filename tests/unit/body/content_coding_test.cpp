@@ -1,47 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parsers/body/content_coding.h"
 
-#include <brotli/encode.h>
 #include <zlib.h>
-#include <zstd.h>
 
 #include <catch2/catch.hpp>
 #include <string>
+
+#include "tests/support/encode.h"
 
 using namespace llmtap;
 
 namespace {
 
-std::string zlib_coded(std::string_view text, int window_bits, int flush = Z_FINISH) {
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, 6, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  deflate(&stream, flush);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
 std::string coded(const std::string& coding, std::string_view text) {
-  if (coding == "gzip") return zlib_coded(text, 15 + 16);
-  if (coding == "zlib") return zlib_coded(text, 15);
-  if (coding == "raw") return zlib_coded(text, -15);
-  if (coding == "br") {
-    std::size_t size = BrotliEncoderMaxCompressedSize(text.size()) + 64;
-    std::string out(size, '\0');
-    BrotliEncoderCompress(5, 22, BROTLI_MODE_TEXT, text.size(),
-                          reinterpret_cast<const std::uint8_t*>(text.data()), &size,
-                          reinterpret_cast<std::uint8_t*>(out.data()));
-    out.resize(size);
-    return out;
-  }
-  std::string out(ZSTD_compressBound(text.size()), '\0');
-  out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));
-  return out;
+  return testing::encode(text, coding == "gzip"   ? Coding::kGzip
+                               : coding == "zlib" ? Coding::kDeflate
+                               : coding == "raw"  ? Coding::kRawDeflate
+                               : coding == "br"   ? Coding::kBrotli
+                                                  : Coding::kZstd);
 }
 
 std::string sample() {

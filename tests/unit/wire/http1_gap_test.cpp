@@ -110,11 +110,24 @@ TEST_CASE("http1: lost messages never shift an answer", "[unit]") {
   const std::string a = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nA";
   const std::string b = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nB";
   SECTION("an answer, learned with the next one") {
-    const auto log = run({{kUp, kGet}, {kUp, kGet}, {kDown, b, a.size()}});
+    const auto log = run({{kUp, kGet}, {kUp, kGet}, {kDown, b, a.size()}, {kUp, kGet}});
     CHECK(log.seen.at(1).end == End::kGap);
     CHECK(log.seen.at(1).body[1].empty());
     CHECK(log.seen.at(2).body[1] == "B");
     CHECK_FALSE(log.seen.at(2).damaged());
+  }
+  SECTION("two answers and a request between: whose the next answer is cannot be told") {
+    const auto log = run({{kUp, kGet}, {kUp, kGet}, {kDown, b, 2 * a.size()}, {kUp, kGet, kGet.size()},
+                          {kDown, kOk}});
+    CHECK(log.seen.at(1).end == End::kGap);
+    CHECK(log.seen.at(2).damaged());
+    CHECK(log.seen.at(3).body[1] == "ok");
+    CHECK_FALSE(log.seen.at(3).damaged());
+  }
+  SECTION("the same at the end of the connection") {
+    const auto log = run({{kUp, kGet}, {kUp, kGet}, {kDown, b, 2 * a.size()}});
+    CHECK(log.seen.at(2).damaged());
+    CHECK(log.seen.at(2).end == End::kComplete);
   }
   SECTION("a request: its answer is nobody's") {
     const auto log = run({{kUp, kGet}, {kDown, a}, {kDown, b}, {kUp, kGet, kGet.size()}, {kDown, kOk}});
@@ -131,7 +144,7 @@ TEST_CASE("http1: lost messages never shift an answer", "[unit]") {
   }
   SECTION("a whole exchange") {
     const auto log =
-        run({{kUp, kGet}, {kDown, a}, {kUp, kGet, kGet.size()}, {kDown, kOk, b.size()}});
+        run({{kUp, kGet}, {kDown, a}, {kUp, kGet, kGet.size()}, {kDown, kOk, b.size()}, {kUp, kGet}});
     CHECK(log.seen.at(2).body[1] == "ok");
     CHECK_FALSE(log.seen.at(2).damaged());
   }
@@ -268,7 +281,10 @@ TEST_CASE("http1: a burst of lost chunks, at random", "[unit]") {
         }
       }
     }
-    for (int id = 1; id <= 6; ++id) good = good && whole.count(id) == (hurt.count(id) ? 0 : 1);
+    for (int id = 1; id <= 6; ++id) {
+      if (id == 6 && hurt.count(5)) continue;  // no request follows that would prove its answer
+      good = good && whole.count(id) == (hurt.count(id) ? 0 : 1);
+    }
     if (!good) {
       CAPTURE(seed, size, from, to, pieces.size(), hurt, whole);
       for (const auto& [stream, seen] : log.seen) {
