@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "thread_io.bpf.h"
 #include "tls_event.h"
 
 /* TLS record types that matter to us. */
@@ -30,10 +31,12 @@ struct conn_state {
 	__u64 offset[2];
 	__u64 joined; /* of a record key: its connection, once known */
 	__u32 turn_bytes; /* moved since the direction changed; saturates */
+	__u32 calls;      /* since the last count_use; some may be missed */
 	__u8 turn_direction;
 	__u8 verdict;
 	__u8 request_direction; /* of the first bytes */
-	__u8 zero;
+	__u8 addressed;         /* user space was told the socket's addresses */
+	__u32 zero;
 };
 
 /* Sizes are defaults; user space may change them before load. */
@@ -102,8 +105,8 @@ static __always_inline void drop(__u32 reason, __u64 bytes)
 	struct tls_drop_count *count = bpf_map_lookup_elem(&drops, &reason);
 
 	if (count) {
-		count->times++;
-		count->bytes += bytes;
+		__sync_fetch_and_add(&count->times, 1);
+		__sync_fetch_and_add(&count->bytes, bytes);
 	}
 }
 
@@ -112,6 +115,20 @@ static __always_inline struct tls_site_count *site_of(__u64 cookie)
 	__u32 index = TLS_COOKIE_SITE(cookie);
 
 	return bpf_map_lookup_elem(&sites, &index);
+}
+
+/*
+ * A call that moved bytes. The sum over all sites must match what is delivered and dropped, so it is
+ * exact: a program may be preempted by another one on its CPU.
+ */
+static __always_inline void count_moved(__u64 cookie, __u64 bytes)
+{
+	struct tls_site_count *site = site_of(cookie);
+
+	if (!site)
+		return;
+	__sync_fetch_and_add(&site->moved, 1);
+	__sync_fetch_and_add(&site->bytes, bytes);
 }
 
 static __always_inline bool observed(__u32 tgid)
@@ -142,7 +159,10 @@ static __always_inline bool conn_ignored(struct task_struct *task, __u64 conn)
 	if (!maybe_ignored[slot_of(conn, task->tgid, IGNORED_SLOTS)])
 		return false;
 	state = conn_find(task, conn);
-	return state && state->verdict == TLS_VERDICT_IGNORE;
+	if (!state || state->verdict != TLS_VERDICT_IGNORE)
+		return false;
+	state->calls++;
+	return true;
 }
 
 static __noinline struct conn_state *conn_create(__u64 conn)
@@ -170,7 +190,7 @@ static __always_inline void emit_class(const struct tls_event *head, const void 
 	__u32 n = head->captured;
 
 	if (!event) {
-		drop(TLS_DROP_RING_FULL, head->len);
+		drop(TLS_DROP_RING_FULL, head->captured);
 		return;
 	}
 	*event = *head;
@@ -236,6 +256,7 @@ static __always_inline __u32 window(struct conn_state *conn, __u8 direction, __u
 {
 	__u32 before, seen, limit;
 
+	conn->calls++;
 	if (conn->turn_direction != direction) {
 		conn->turn_direction = direction;
 		conn->turn_bytes = 0;
@@ -262,29 +283,20 @@ struct moved_bytes {
 	__u32 flags;
 };
 
-/* `len` > 0 bytes moved on a connection: counts them and, as its verdict says, copies them. */
-static __always_inline void moved(struct task_struct *task, const struct moved_bytes *m)
+/* `len` > 0 bytes moved on `conn` of process `tgid`: as its verdict says, copies them. */
+static __always_inline void conn_moved(struct task_struct *task, struct conn_state *conn, __u32 tgid,
+				       const struct moved_bytes *m)
 {
 	__u8 direction = TLS_COOKIE_DIRECTION(m->cookie) & 1;
-	struct tls_site_count *site = site_of(m->cookie);
-	struct conn_state *conn = conn_find(task, m->conn);
 	struct cutting cut = {};
 	__u32 copy;
 
-	if (site) {
-		site->moved++;
-		site->bytes += m->len;
-	}
-	if (!conn)
-		conn = conn_create(m->conn);
-	if (!conn) {
-		drop(TLS_DROP_STATE_FULL, m->len);
-		return;
-	}
 	if ((conn->offset[0] | conn->offset[1]) == 0)
 		conn->request_direction = direction;
 	cut.head.offset = __sync_fetch_and_add(&conn->offset[direction], m->len);
 	copy = window(conn, direction, m->len);
+	if (copy < m->len)
+		drop(TLS_DROP_WITHHELD, m->len - copy);
 	if (copy == 0)
 		return;
 	if (copy > TLS_CALL_BYTES_MAX) {
@@ -295,7 +307,7 @@ static __always_inline void moved(struct task_struct *task, const struct moved_b
 	cut.head.end_ns = bpf_ktime_get_ns();
 	cut.head.conn = m->conn;
 	cut.head.generation = conn->generation;
-	cut.head.tgid = task->tgid;
+	cut.head.tgid = tgid;
 	cut.head.tid = task->pid;
 	cut.head.kind = TLS_EVENT_DATA;
 	cut.head.direction = direction;
@@ -311,6 +323,24 @@ static __always_inline void moved(struct task_struct *task, const struct moved_b
 	cut.copy = copy;
 	cut.tail = m->len - copy;
 	bpf_loop((copy + TLS_PIECE_BYTES - 1) / TLS_PIECE_BYTES, emit_piece, &cut, 0);
+}
+
+/* Likewise, on a connection of a TLS library: counts them, too. */
+static __always_inline void moved(struct task_struct *task, const struct moved_bytes *m)
+{
+	struct conn_state *conn = conn_find(task, m->conn);
+
+	count_moved(m->cookie, m->len);
+	if (!conn)
+		conn = conn_create(m->conn);
+	if (!conn) {
+		drop(TLS_DROP_STATE_FULL, m->len);
+		return;
+	}
+	if (tls_sockets && !conn->addressed && TLS_COOKIE_DIRECTION(m->cookie) == TLS_WRITE &&
+	    !(m->flags & TLS_FLAG_UNJOINED))
+		note_sealed(task->pid, m->conn, m->len);
+	conn_moved(task, conn, task->tgid, m);
 }
 
 /* A read returned 0: the peer has ended its side. Shown as a read of no bytes at the stream's end. */

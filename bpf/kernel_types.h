@@ -41,6 +41,56 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+struct in6_addr {
+	__u8 u6_addr8[16];
+};
+
+struct sock_common {
+	__u32 skc_daddr;
+	__u32 skc_rcv_saddr;
+	__u16 skc_dport; /* big endian */
+	__u16 skc_num;
+	unsigned short skc_family;
+	unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct socket {
+	struct sock *sk;
+	struct file *file;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct socket *sk_socket;
+	__u16 sk_protocol;
+};
+
+struct tcp_sock {
+	__u32 copied_seq;
+	__u32 write_seq;
+};
+
+struct bpf_iter__task_file {
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;

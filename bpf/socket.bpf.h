@@ -1,41 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which socket a record key belongs to. rustls seals records one by one into memory and writes
- * them later, and opens them in the buffer that it received into; both on one thread. So:
+ * Which socket a TLS connection belongs to, and its addresses. Needed by rustls, where only keys are
+ * seen and the socket names the connection; an attribute everywhere else. rustls seals records one
+ * by one into memory and writes them later, and opens them in the buffer that it received into;
+ * both on one thread. So:
  *
  *   sent      a buffer of a later send begins with the header of the record sealed last
  *   received  the record lies in one of the buffers that the thread received into last
- *
- * Keys end with their epoch, sockets do not: the socket names the connection.
  */
 #ifndef LLMTAP_SOCKET_BPF_H
 #define LLMTAP_SOCKET_BPF_H
 
 #include "events.bpf.h"
 
-enum { RECEIVES = 4, VECTORS = 16, RECORD_HEADER = 5 };
+enum { FAMILY_INET = 2, FAMILY_INET6 = 10, PROTOCOL_TCP = 6 };
 
-struct receive {
-	__u64 buffer;
-	__u32 len;
-	__u32 fd;
-};
-
-struct thread_io {
-	struct receive receives[RECEIVES];
-	__u64 sealed_key; /* of the last record whose socket is not known; 0: none */
-	__u32 sealed_len;
-	__u32 next;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, __u32); /* thread */
-	__type(value, struct thread_io);
-} record_threads SEC(".maps") __weak;
-
-/* Processes that have sealed or opened a record: whose system calls matter. */
+/* Processes that have sealed or opened a record by rustls: whose buffers are remembered. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -43,30 +23,65 @@ struct {
 	__type(value, __u8);
 } record_processes SEC(".maps") __weak;
 
-/* The socket's inode number, which is never reused while it matters; 0: not a socket. */
-static __always_inline __u64 socket_of(struct task_struct *task, __u32 fd)
+/* The socket's inode number, which is never reused while it matters; 0: it has none (any more). */
+static __always_inline __u64 socket_inode(struct sock *sk)
 {
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **files = BPF_CORE_READ(table, fd), *file = 0;
-	struct inode *inode;
-
-	if (fd >= BPF_CORE_READ(table, max_fds) ||
-	    bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
-		return 0;
-	inode = BPF_CORE_READ(file, f_inode);
-	if ((BPF_CORE_READ(inode, i_mode) & 0170000) != 0140000)
-		return 0;
-	return BPF_CORE_READ(inode, i_ino) | TLS_CONN_SOCKET;
+	return BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
 }
 
-static __always_inline struct thread_io *thread_io_of(__u32 tid)
+static __always_inline bool is_tcp(const struct sock *sk)
 {
-	struct thread_io fresh = {}, *io = bpf_map_lookup_elem(&record_threads, &tid);
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
-	if (io)
-		return io;
-	bpf_map_update_elem(&record_threads, &tid, &fresh, BPF_ANY);
-	return bpf_map_lookup_elem(&record_threads, &tid);
+	return (family == FAMILY_INET || family == FAMILY_INET6) &&
+	       BPF_CORE_READ(sk, sk_protocol) == PROTOCOL_TCP;
+}
+
+static __always_inline __u16 local_port(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_num);
+}
+
+static __always_inline __u16 remote_port(const struct sock *sk)
+{
+	return __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
+static __always_inline void map_ipv4(__u8 *to, __u32 address)
+{
+	to[10] = to[11] = 0xff;
+	__builtin_memcpy(to + 12, &address, sizeof(address));
+}
+
+/* Tells user space, once, which addresses a connection has. */
+static __always_inline void conn_addressed(struct conn_state *state, __u64 conn, __u32 tgid,
+					   const struct sock *sk)
+{
+	struct tls_socket *event;
+
+	state->addressed = 1;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		drop(TLS_DROP_RING_FULL, 0);
+		return;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->head.kind = TLS_EVENT_SOCKET;
+	event->head.conn = conn;
+	event->head.generation = state->generation;
+	event->head.tgid = tgid;
+	event->head.begin_ns = event->head.end_ns = bpf_ktime_get_ns();
+	event->local_port = local_port(sk);
+	event->remote_port = remote_port(sk);
+	event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == FAMILY_INET) {
+		map_ipv4(event->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		map_ipv4(event->remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	} else {
+		BPF_CORE_READ_INTO(&event->local, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&event->remote, sk, __sk_common.skc_v6_daddr);
+	}
+	bpf_ringbuf_submit(event, 0);
 }
 
 /* From now on the key's bytes count as the socket's; says so when some came before. */
@@ -123,7 +138,7 @@ static __always_inline __u64 socket_received(struct task_struct *task, __u64 in,
 		struct receive *r = &io->receives[(io->next - 1 - i) & (RECEIVES - 1)];
 
 		if (r->buffer && in < r->buffer + r->len && in + len > r->buffer)
-			return socket_of(task, r->fd);
+			return r->socket;
 	}
 	return 0;
 }

@@ -28,7 +28,11 @@ enum tls_event_kind {
 	TLS_EVENT_EXIT = 3,  /* the process is gone: all its connections are closed */
 	TLS_EVENT_EXEC = 4,  /* the process runs another image: likewise */
 	TLS_EVENT_JOIN = 5,  /* struct tls_join: an unjoined stream's socket is known now */
+	TLS_EVENT_SOCKET = 6, /* struct tls_socket: the connection's addresses are known now */
 };
+
+/* Payload: the first record of a connection whose plaintext is out of reach. `conn` is 0. */
+enum { TLS_EVENT_HELLO = 7 };
 
 enum tls_direction { TLS_WRITE = 0, TLS_READ = 1 };
 
@@ -60,6 +64,8 @@ enum tls_event_flag {
 
 /* `conn` values: addresses in user space, except sockets' inode numbers, with this bit. */
 #define TLS_CONN_SOCKET ((LLMTAP_U64)1 << 63)
+/* As well, where the socket itself is observed: what it carries is another stream. */
+#define TLS_CONN_PLAIN ((LLMTAP_U64)1 << 62)
 
 /*
  * What was sent under key `head.conn`, `head.generation` in `head.direction` belongs to connection
@@ -72,6 +78,30 @@ struct tls_join {
 };
 LLMTAP_STATIC_ASSERT(sizeof(struct tls_join) == 80, "tls_join layout");
 
+/* An attribute of connection `head.conn`, `head.generation`. Addresses in network order, IPv4 as
+ * ::ffff:a.b.c.d; ports in host order. */
+struct tls_socket {
+	struct tls_event head;
+	LLMTAP_U8 local[16];
+	LLMTAP_U8 remote[16];
+	LLMTAP_U16 local_port;
+	LLMTAP_U16 remote_port;
+	LLMTAP_U32 netns; /* inode number of the network namespace */
+};
+LLMTAP_STATIC_ASSERT(sizeof(struct tls_socket) == 104, "tls_socket layout");
+
+/* What ring `socket_news` brings, apart from `events`: few, and to be read at once. */
+enum socket_news_kind {
+	SOCKET_NEWS_OPEN = 1,   /* a socket of interest, while the data programs are not attached */
+	SOCKET_NEWS_LISTEN = 2, /* somebody listens, on whatever port */
+};
+struct socket_news {
+	LLMTAP_U32 tgid; /* 0: not known */
+	LLMTAP_U16 port;
+	LLMTAP_U16 kind;
+};
+LLMTAP_STATIC_ASSERT(sizeof(struct socket_news) == 8, "socket_news layout");
+
 enum tls_library {
 	TLS_LIB_OPENSSL = 1,
 	TLS_LIB_BORINGSSL = 2,
@@ -80,10 +110,14 @@ enum tls_library {
 	TLS_LIB_RUSTLS_AWSLC = 5,
 	TLS_LIB_RUSTLS_RING = 6,
 	TLS_LIB_PLAIN = 7,
+	TLS_LIB_JSSE = 8, /* its connections are counted, not seen */
 };
 
-/* Per CPU counters, index of map `drops`. Every byte counted here is also missing in the stream's
- * offsets (a gap, or len > captured), except where the count of bytes is unknown (0). */
+/*
+ * Per CPU counters, index of map `drops`. Every byte counted here is also missing in the stream's
+ * offsets (a gap, or len > captured), except where the count of bytes is unknown (0). Exactly:
+ *   bytes of all `sites` = payload of all events + bytes of all `drops`
+ */
 enum tls_drop {
 	TLS_DROP_RING_FULL = 0,        /* the ring buffer had no room */
 	TLS_DROP_USER_FAULT = 1,       /* the target's memory was not resident */
@@ -91,7 +125,9 @@ enum tls_drop {
 	TLS_DROP_STATE_FULL = 3,       /* no room for the call's or the connection's state */
 	TLS_DROP_UNMATCHED_RETURN = 4, /* a return whose entry was not seen */
 	TLS_DROP_WRONG_SITE = 5,       /* the result makes no sense: not the function we took it for */
-	TLS_DROP_REASONS = 6,
+	TLS_DROP_NO_BUFFER = 6,        /* a socket's bytes that no buffer of a call holds: sendfile, io_uring */
+	TLS_DROP_WITHHELD = 7,         /* no loss: the connection's verdict asked for less */
+	TLS_DROP_REASONS = 8,
 };
 struct tls_drop_count {
 	LLMTAP_U64 times;
@@ -127,9 +163,20 @@ enum {
 /* Per CPU counters of one probe site, index of map `sites`. */
 struct tls_site_count {
 	LLMTAP_U64 hits;    /* entries by observed processes */
+	LLMTAP_U64 ignored; /* of these: on connections with verdict IGNORE */
 	LLMTAP_U64 moved;   /* calls that moved bytes */
 	LLMTAP_U64 bytes;
 	LLMTAP_U64 refused; /* results that made no sense */
+};
+
+/*
+ * Map `process_use`: what processes did since the last look, filled by program `count_use` from the
+ * connections that are open. User space deletes what it has read.
+ */
+struct tls_process_use {
+	LLMTAP_U64 calls;   /* TLS calls, those on ignored connections included */
+	LLMTAP_U32 llm;     /* connections that carry LLM calls */
+	LLMTAP_U32 others;  /* connections that are judged to be something else */
 };
 
 /* Context of program `set_verdict`, run by user space through BPF_PROG_RUN: it changes the
@@ -163,6 +210,9 @@ enum tls_call_shape {
 	TLS_CALL_AWSLC_OPEN_GATHER = 11,
 	TLS_CALL_RING_SEAL = 12,
 	TLS_CALL_RING_OPEN = 13,
+	/* Writes of ciphertext by a JVM: (env, class, fd, address, len); entry only. */
+	TLS_CALL_JAVA_WRITE = 14,
+	TLS_CALL_JAVA_WRITEV = 15, /* the address of an iovec array */
 };
 #define TLS_COOKIE(shape, direction, library)                                                     \
 	((LLMTAP_U64)(shape) | (LLMTAP_U64)(direction) << 8 | (LLMTAP_U64)(library) << 16)

@@ -61,7 +61,7 @@ Connection::Connection(const ConnId& id, ConnectionContext& context)
 Connection::~Connection() = default;
 
 void Connection::feed(const Chunk& chunk) {
-  if (last_ns_ == 0 && chunk.offset > 0) {
+  if (!std::exchange(begun_, true) && chunk.offset > 0) {
     for (ByteStream& stream : streams_) stream.start_anywhere();
   }
   last_ns_ = std::max(last_ns_, chunk.end_ns);
@@ -341,7 +341,7 @@ void Connection::finish(StreamId stream, Side side, Stamp stamp) {
     e.fold.finish(side, stamp);
     if (side != Side::kRequest || !e.hashable || e.fold.verdict() == ConnVerdict::kWatch) return;
     e.peer.digest = e.hash.value();
-    if (e.peer.direction == Direction::kWrite) context_.peers.client_request(e.peer);
+    context_.peers.request(e.peer);
   });
 }
 

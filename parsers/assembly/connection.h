@@ -8,6 +8,7 @@
 // so that a response never overtakes its request.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -60,6 +61,12 @@ class Connection final : private ExchangeSink {
   void set_verdict(ConnVerdict verdict);
 
   const ConnId& id() const { return id_; }
+  // Its addresses, once they are known.
+  const std::optional<SocketPair>& socket() const { return socket_; }
+  void set_socket(const SocketPair& socket, TimeNs now_ns) {
+    socket_ = socket;
+    last_ns_ = std::max(last_ns_, now_ns);
+  }
   TimeNs last_ns() const { return last_ns_; }
   bool waiting() const { return streams_[0].waiting() || streams_[1].waiting(); }
   bool has_open_exchanges() const { return !open_.empty(); }
@@ -102,6 +109,7 @@ class Connection final : private ExchangeSink {
 
   ConnId id_;
   ConnectionContext& context_;
+  std::optional<SocketPair> socket_;
   ByteStream streams_[2];
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Unknown> unknown_;  // until the protocol is known
@@ -114,6 +122,7 @@ class Connection final : private ExchangeSink {
   std::optional<Cause> closing_;
   bool after_watch_[2] = {false, false};  // the next chunk may follow what was not copied
   bool peer_ended_ = false;
+  bool begun_ = false;  // some bytes came
   bool closed_ = false;
   TimeNs last_ns_ = 0;
 };

@@ -1,44 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A call between two processes of one node is seen at both ends and reported once, from the
-// client's. Ends are matched by a digest of what both see alike (method, path, request body) or by
-// the vendor's response id, and by cause and effect: the client began to send before the server
-// had read. One client exchange stands for one server exchange, so equal requests in parallel are
-// counted right. The client's request is normally known long before the server's record is; for
-// the rest a server's record waits for kGraceNs of event time.
+// client's, with what only the server's end knows added. Ends belong together when the addresses of
+// their sockets mirror each other; where addresses are not known (or translated on the way), by a
+// digest of what both see alike (method, path, request body) or the vendor's response id. Always by
+// cause and effect: the client began to send before the server had read. One client exchange stands
+// for one server exchange, so equal requests in parallel are counted right.
+// Normally the client's request is known long before the server's record is; for the rest a server's
+// record waits for kGraceNs of event time, and so does a client's whose server is not done yet.
 // A process is never its own peer: the upstream call of a gateway is a call of its own.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <memory>
 #include <optional>
-#include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "parsers/assembly/assembler.h"
+#include "parsers/assembly/socket_pairs.h"
+#include "parsers/assembly/stream_hash.h"
 #include "parsers/core/call_record.h"
 #include "parsers/core/chunk.h"
 #include "parsers/wire/decoder.h"
 
 namespace llmtap {
 
-// Hash of a byte sequence, the same however it is cut. Not for adversaries: who forges a collision
-// hides his own call only.
-class StreamHash {
- public:
-  void add(std::string_view bytes);
-  std::uint64_t value() const;
-
- private:
-  void mix(std::uint64_t word);
-
-  std::uint64_t state_ = 0x9e3779b97f4a7c15ULL;
-  std::uint64_t pending_ = 0;  // up to 7 bytes that do not fill a word yet
-  std::uint64_t length_ = 0;
-};
-
-// One exchange as its observer knows it. Owned by the connection; `paired` is set here.
+// One exchange as its observer knows it. Owned by the connection; `client` is set here.
 struct PeerView {
   ConnId conn;
   StreamId stream = 0;
@@ -46,7 +37,7 @@ struct PeerView {
   TimeNs begin_ns = 0;                      // the TLS call with the first request byte was entered
   TimeNs end_ns = 0;                        // and returned
   std::optional<std::uint64_t> digest;      // absent: the request was not seen whole
-  bool paired = false;                      // server's end: its client is on this node
+  std::optional<std::pair<ConnId, StreamId>> client;  // server's end: its client on this node
 };
 
 class PeerMatch {
@@ -54,14 +45,19 @@ class PeerMatch {
   static constexpr TimeNs kGraceNs = 250'000'000;
   static constexpr TimeNs kWindowNs = 30'000'000'000;    // first byte sent → first byte read
   static constexpr TimeNs kRememberNs = 10'000'000'000;  // a client's exchange, after its end
+  // A plain socket's bytes are seen when a send has returned: the peer may have read them by then.
+  static constexpr TimeNs kSlackNs = 1'000'000;
   static constexpr std::size_t kMaxClients = 16384;
   static constexpr std::size_t kMaxHeld = 1024;
 
   explicit PeerMatch(RecordSink& out) : out_(out) {}
 
-  // The request of a client's exchange is whole (`view.digest` is there).
-  void client_request(const PeerView& view);
-  // That exchange is over.
+  // The addresses of a connection are known; it is gone.
+  void socket(const ConnId& conn, const SocketPair& pair) { sockets_.add(conn, pair); }
+  void closed(const ConnId& conn, TimeNs now_ns);
+  // The request of an exchange is whole (`view.digest` is there).
+  void request(PeerView& view);
+  // A client's exchange is over.
   void client_end(const PeerView& view, TimeNs now_ns);
   // A finished call of `view`: passed on, held or dropped.
   void record(CallRecord&& call, PeerView& view, TimeNs now_ns);
@@ -70,40 +66,59 @@ class PeerMatch {
   // Releases everything.
   void finish();
 
-  std::size_t held() const { return held_.size(); }
+  std::size_t held() const { return servers_.size() + waiting_.size(); }
   std::size_t memory() const;
   std::uint64_t merged() const { return merged_; }  // server's records that were dropped
 
  private:
+  using ExchangeKey = std::pair<ConnId, StreamId>;
   struct Client {
-    ConnId conn;
-    StreamId stream;
-    TimeNs begin_ns;
-  };
-  struct Gone {
-    TimeNs due_ns;
-    std::uint64_t key;
-    ConnId conn;
-    StreamId stream;
-  };
-  struct Held {
-    TimeNs due_ns;
+    TimeNs begin_ns = 0;
     std::optional<std::uint64_t> digest;
-    std::optional<std::uint64_t> id_key;
+    std::optional<std::uint64_t> id;  // of the answer
+    bool taken = false;               // its server's end is known
+    std::unique_ptr<ServerEnd> server;  // and has ended
+  };
+  using Clients = std::map<ExchangeKey, Client>;  // ordered: a connection's are neighbours
+  struct ServerView {
     ConnId conn;
-    TimeNs end_ns;
+    StreamId stream = 0;
+    TimeNs end_ns = 0;
+    std::optional<std::uint64_t> digest;
+    std::optional<std::uint64_t> id;
+  };
+  struct HeldServer {
+    TimeNs due_ns;
+    ServerView view;
+    CallRecord call;
+  };
+  struct HeldClient {
+    TimeNs due_ns;
+    ExchangeKey exchange;
     CallRecord call;
   };
 
-  void add_client(std::uint64_t key, const PeerView& view);
-  bool take_client(std::optional<std::uint64_t> key, const ConnId& server, TimeNs end_ns);
-  void erase_client(const Gone& gone);
-  void retry_held(std::uint64_t key);
+  Client* remember(const PeerView& view);
+  void index(std::uint64_t key, const ExchangeKey& exchange);
+  void unindex(std::optional<std::uint64_t> key, const ExchangeKey& exchange);
+  void forget(const ExchangeKey& exchange);
+  bool fits(const Clients::value_type& client, const ServerView& server) const;
+  Clients::value_type* match(const ServerView& server);
+  Clients::value_type* match_by_address(const ConnId& peer, const ServerView& server);
+  Clients::value_type* match_by_key(std::uint64_t key, const ServerView& server);
+  void retry_held(const Clients::value_type& client);
+  void client_record(CallRecord&& call, const PeerView& view, TimeNs now_ns);
+  void server_record(CallRecord&& call, PeerView& view, TimeNs now_ns);
+  void merge(const ExchangeKey& exchange, CallRecord&& server);
 
   RecordSink& out_;
-  std::unordered_multimap<std::uint64_t, Client> clients_;
-  std::deque<Gone> gone_;  // by due time
-  std::deque<Held> held_;  // by due time
+  SocketPairs sockets_;
+  Clients clients_;
+  std::unordered_multimap<std::uint64_t, ExchangeKey> by_key_;  // digests and answers' ids
+  std::deque<std::pair<TimeNs, ExchangeKey>> gone_;             // by due time
+  std::deque<std::pair<TimeNs, ConnId>> closed_;                // likewise
+  std::deque<HeldServer> servers_;                              // likewise
+  std::deque<HeldClient> waiting_;                              // likewise
   std::uint64_t merged_ = 0;
 };
 

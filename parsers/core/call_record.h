@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "parsers/core/chunk.h"
+#include "parsers/core/endpoint.h"
 #include "parsers/core/exchange.h"
 
 namespace llmtap {
@@ -195,11 +196,11 @@ struct TraceContext {
   bool operator==(const TraceContext&) const = default;
 };
 
-// The observed process; filled by userspace/enrich.
 // What a Datadog tracer has propagated under `_dd.p.<key>`: in x-datadog-tags, else as `t.<key>` in
 // the `dd` member of tracestate; "" if nothing.
 std::string propagated(const TraceContext& trace, std::string_view key);
 
+// The observed process; filled by userspace/enrich.
 struct ProcessInfo {
   std::uint32_t pid = 0;
   std::string exe;
@@ -225,6 +226,15 @@ struct Param {
   std::string json;
 
   bool operator==(const Param&) const = default;
+};
+
+// What only the server's end of a call knows.
+struct ServerEnd {
+  ConnId conn;
+  Timing timing;        // as the server saw it
+  ProcessInfo process;  // filled by userspace/enrich
+
+  bool operator==(const ServerEnd&) const = default;
 };
 
 struct CallRecord {
@@ -281,6 +291,8 @@ struct CallRecord {
   ProcessInfo process;
   // Connection, so that both ends of one call can be matched.
   ConnId conn;
+  std::optional<SocketPair> socket;  // its addresses, where they are known
+  std::optional<ServerEnd> server;   // where both ends of the call are on this node
 
   bool operator==(const CallRecord&) const = default;
 };

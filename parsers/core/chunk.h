@@ -9,6 +9,8 @@
 #include <functional>
 #include <string_view>
 
+#include "parsers/core/endpoint.h"
+
 namespace llmtap {
 
 // Unix time in nanoseconds. Capture translates the kernel's clock once; nothing behind it does.
@@ -37,6 +39,7 @@ enum class ChunkKind : std::uint8_t {
                  // found the end of the stream), which tells a server that cut from a client that left
   kClose,        // the connection is gone: nothing more will come
   kProcessExit,  // every connection of conn.tgid is gone (exit or exec)
+  kSocket,       // the connection's addresses are known: `socket`; at any time, at most once
 };
 
 // Lifetime: `bytes` is valid only during Assembler::feed. Offsets count from the first byte that
@@ -50,6 +53,7 @@ struct Chunk {
   TimeNs end_ns = 0;    // the TLS call returned: the bytes were there
   std::string_view bytes;
   std::uint64_t missing = 0;  // stream bytes right behind `bytes` that the kernel did not copy
+  SocketPair socket;          // kSocket only
 };
 
 }  // namespace llmtap

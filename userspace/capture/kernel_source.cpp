@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -17,17 +18,18 @@
 
 #include "userspace/base/clock.h"
 #include "userspace/capture/attachment.h"
+#include "userspace/capture/client_hello.h"
+#include "userspace/capture/kernel_programs.h"
+#include "userspace/capture/ring_reader.h"
 #include "userspace/capture/site_counters.h"
 #include "userspace/capture/socket_join.h"
+#include "userspace/capture/socket_watch.h"
 
 namespace llmtap {
 namespace {
 
 struct SkeletonDeleter {
   void operator()(llmtap_bpf* skeleton) const { llmtap_bpf::destroy(skeleton); }
-};
-struct RingDeleter {
-  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 };
 using Skeleton = std::unique_ptr<llmtap_bpf, SkeletonDeleter>;
 
@@ -36,93 +38,11 @@ int say_all(libbpf_print_level level, const char* format, va_list args) {
   return level == LIBBPF_DEBUG ? 0 : std::vfprintf(stderr, format, args);
 }
 
-// One program for one way of attaching: only those of the chosen way are loaded.
-struct Variant {
-  bpf_program* program;
-  bool wanted;
-  std::uint32_t attach_type;  // of links; 0: perf event
-};
-
-std::vector<Variant> variants_of(const llmtap_bpf& skeleton, AttachMode mode) {
-  const auto& progs = skeleton.progs;
-  const bool session = mode == AttachMode::kSession, multi = mode == AttachMode::kMulti;
-  const bool perf = mode == AttachMode::kPerf;
-  return {
-      {progs.call_session, session, kAttachUprobeSession},
-      {progs.call_multi_enter, multi, kAttachUprobeMulti},
-      {progs.call_multi_leave, multi, kAttachUprobeMulti},
-      {progs.call_perf_enter, perf, 0},
-      {progs.call_perf_leave, perf, 0},
-      {progs.go_multi, !perf, kAttachUprobeMulti},
-      {progs.go_perf, perf, 0},
-      {progs.aead_session, session, kAttachUprobeSession},
-      {progs.aead_multi_enter, multi, kAttachUprobeMulti},
-      {progs.aead_multi_leave, multi, kAttachUprobeMulti},
-      {progs.aead_perf_enter, perf, 0},
-      {progs.aead_perf_leave, perf, 0},
-  };
-}
-
-void choose_programs(llmtap_bpf& skeleton, AttachMode mode, bool targets_only) {
-  for (const auto& variant : variants_of(skeleton, mode)) {
-    bpf_program__set_autoload(variant.program, variant.wanted);
-    bpf_program__set_expected_attach_type(variant.program,
-                                          static_cast<bpf_attach_type>(variant.attach_type));
-  }
-  bpf_program__set_autoload(skeleton.progs.process_fork, targets_only);
-}
-
-ProgramSet programs_of(const llmtap_bpf& skeleton, AttachMode mode) {
-  const auto& progs = skeleton.progs;
-  const auto pair = [](const bpf_program* enter, const bpf_program* leave, std::uint32_t type) {
-    return ProgramPair{bpf_program__fd(enter), leave ? bpf_program__fd(leave) : -1, type};
-  };
-  const ProgramPair go_multi = pair(progs.go_multi, nullptr, kAttachUprobeMulti);
-  switch (mode) {
-    case AttachMode::kSession:
-      return {mode, pair(progs.call_session, nullptr, kAttachUprobeSession), go_multi,
-              pair(progs.aead_session, nullptr, kAttachUprobeSession)};
-    case AttachMode::kMulti:
-      return {mode, pair(progs.call_multi_enter, progs.call_multi_leave, kAttachUprobeMulti),
-              go_multi, pair(progs.aead_multi_enter, progs.aead_multi_leave, kAttachUprobeMulti)};
-    case AttachMode::kPerf:
-      return {mode, pair(progs.call_perf_enter, progs.call_perf_leave, 0),
-              pair(progs.go_perf, nullptr, 0),
-              pair(progs.aead_perf_enter, progs.aead_perf_leave, 0)};
-  }
-  return {};
-}
-
-Status start_tracepoint(bpf_program* program, bpf_link** link) {
-  *link = bpf_program__attach(program);
-  if (*link != nullptr) return Unit{};
-  return Error{std::string("cannot attach tracepoint program ") + bpf_program__name(program) +
-               ": " + std::strerror(errno)};
-}
-
-Status start_tracepoints(llmtap_bpf& skeleton) {
-  struct Tracepoint {
-    bpf_program* program;
-    bpf_link** link;
-  };
-  const Tracepoint tracepoints[] = {{skeleton.progs.process_exit, &skeleton.links.process_exit},
-                                    {skeleton.progs.process_exec, &skeleton.links.process_exec},
-                                    {skeleton.progs.process_fork, &skeleton.links.process_fork}};
-  for (const auto& t : tracepoints) {
-    if (!bpf_program__autoload(t.program)) continue;
-    if (auto started = start_tracepoint(t.program, t.link); !started) return started;
-  }
-  return Unit{};
-}
-
-// Runs a program of type `syscall` once; its return value, or a negative errno.
-int run_program(int program, void* context, std::size_t size) {
-  bpf_test_run_opts options{};
-  options.sz = sizeof(options);
-  options.ctx_in = context;
-  options.ctx_size_in = static_cast<std::uint32_t>(size);
-  const int error = bpf_prog_test_run_opts(program, &options);
-  return error != 0 ? error : static_cast<int>(options.retval);
+Endpoint to_endpoint(const LLMTAP_U8 (&address)[16], std::uint16_t port) {
+  Endpoint endpoint;
+  std::copy(std::begin(address), std::end(address), endpoint.address.begin());
+  endpoint.port = port;
+  return endpoint;
 }
 
 Chunk to_chunk(const tls_event& event, const char* payload, const UnixTime& time) {
@@ -144,6 +64,13 @@ Chunk to_chunk(const tls_event& event, const char* payload, const UnixTime& time
   return chunk;
 }
 
+// Whether a second probe at the same sites changes nothing: entry and return share a frame.
+bool is_idempotent(const ProbePlan& plan) {
+  return std::all_of(plan.sites.begin(), plan.sites.end(), [](const ProbeSite& site) {
+    return TLS_COOKIE_SHAPE(site.cookie) <= TLS_CALL_GNUTLS_RECV;
+  });
+}
+
 }  // namespace
 
 struct KernelSource::State {
@@ -151,26 +78,30 @@ struct KernelSource::State {
   AttachMode mode = AttachMode::kSession;
   ProgramSet programs;
   std::unique_ptr<SiteCounters> counters;
-  std::unique_ptr<ring_buffer, RingDeleter> ring;
+  std::unique_ptr<RingReader> ring;
 
   mutable std::mutex mutex;
   std::map<AttachmentId, Attachment> attachments;  // guarded by mutex
   AttachmentId last_id = 0;                        // guarded by mutex
+  bool stopped = false;                            // guarded by mutex
 
   UnixTime time;
   SocketJoin join;
+  std::unique_ptr<SocketWatch> sockets;  // null: the kernel is too old
   const OnChunk* on_chunk = nullptr;  // during poll
+  std::function<void(pid_t, const std::string&)> on_unseen;
   std::size_t delivered = 0;
+  std::atomic<std::uint64_t> events{0}, events_refused{0}, bytes_delivered{0};
+  std::atomic<std::uint64_t> ring_peak{0};
 
   // From the first library with record keys on.
-  Status watch_syscalls() {
-    const std::lock_guard lock(mutex);
-    if (skeleton->links.record_syscall != nullptr) return Unit{};
-    return start_tracepoint(skeleton->progs.record_syscall, &skeleton->links.record_syscall);
+  Status require_sockets() {
+    return sockets ? sockets->require() : Status{Error{"rustls needs Linux 6.3"}};
   }
 
   void deliver(const Chunk& chunk) {
     ++delivered;
+    bytes_delivered.fetch_add(chunk.bytes.size(), std::memory_order_relaxed);
     (*on_chunk)(chunk);
   }
 
@@ -181,26 +112,44 @@ struct KernelSource::State {
               key.offset, [this](const Chunk& chunk) { deliver(chunk); });
   }
 
-  static int on_event(void* context, void* data, std::size_t size) {
-    auto& self = *static_cast<State*>(context);
-    const auto* bytes = static_cast<const char*>(data);
-    tls_event event;
-    if (size < sizeof(event)) return 0;
+  void addressed(const tls_event& head, const char* data) {
+    tls_socket event;
     std::memcpy(&event, data, sizeof(event));
-    if (event.kind == TLS_EVENT_JOIN) {
-      if (size >= sizeof(tls_join)) self.joined(event, bytes);
-      return 0;
+    Chunk chunk = to_chunk(head, nullptr, time);
+    chunk.kind = ChunkKind::kSocket;
+    chunk.socket = {to_endpoint(event.local, event.local_port),
+                    to_endpoint(event.remote, event.remote_port), event.netns};
+    deliver(chunk);
+  }
+
+  void on_event(const char* data, std::size_t size) {
+    tls_event event;
+    events.fetch_add(1, std::memory_order_relaxed);
+    const bool whole = size >= sizeof(event);
+    if (whole) std::memcpy(&event, data, sizeof(event));
+    if (whole && event.kind == TLS_EVENT_JOIN && size >= sizeof(tls_join)) {
+      return joined(event, data);
     }
-    if (event.captured > size - sizeof(event) || event.len < event.captured) return 0;
-    const OnChunk deliver = [&self](const Chunk& chunk) { self.deliver(chunk); };
-    const Chunk chunk = to_chunk(event, bytes + sizeof(event), self.time);
+    if (whole && event.kind == TLS_EVENT_SOCKET && size >= sizeof(tls_socket)) {
+      return addressed(event, data);
+    }
+    if (!whole || event.captured > size - sizeof(event) || event.len < event.captured) {
+      events_refused.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    if (event.kind == TLS_EVENT_HELLO) {
+      const auto host = server_name({data + sizeof(event), event.captured});
+      if (host && on_unseen) on_unseen(static_cast<pid_t>(event.tgid), *host);
+      return;
+    }
+    const OnChunk on = [this](const Chunk& one) { deliver(one); };
+    const Chunk chunk = to_chunk(event, data + sizeof(event), time);
     if (event.flags & TLS_FLAG_UNJOINED) {
-      self.join.hold(chunk, deliver);
-      return 0;
+      join.hold(chunk, on);
+      return;
     }
-    if (chunk.kind == ChunkKind::kProcessExit) self.join.end(event.tgid, deliver);
-    self.deliver(chunk);
-    return 0;
+    if (chunk.kind == ChunkKind::kProcessExit) join.end(event.tgid, on);
+    deliver(chunk);
   }
 };
 
@@ -208,6 +157,7 @@ Result<std::unique_ptr<KernelSource>> KernelSource::open(const KernelOptions& op
   const KernelFeatures features = probe_kernel();
   if (!features.best()) return Error{features.why_not()};
   auto state = std::make_unique<State>();
+  state->on_unseen = options.on_unseen;
   state->mode = options.mode.value_or(*features.best());
 
   libbpf_set_print(options.verbose ? say_all : say_nothing);
@@ -215,6 +165,7 @@ Result<std::unique_ptr<KernelSource>> KernelSource::open(const KernelOptions& op
   if (!state->skeleton) return Error{"the embedded eBPF object cannot be opened"};
   auto& skeleton = *state->skeleton;
   choose_programs(skeleton, state->mode, options.targets_only);
+  const bool sockets = choose_sockets(skeleton);
   skeleton.rodata->targets_only = options.targets_only;
   bpf_map__set_max_entries(skeleton.maps.events, options.ring_bytes);
   bpf_map__set_max_entries(skeleton.maps.conns, options.connections);
@@ -227,10 +178,15 @@ Result<std::unique_ptr<KernelSource>> KernelSource::open(const KernelOptions& op
   }
   state->programs = programs_of(skeleton, state->mode);
   state->counters = std::make_unique<SiteCounters>(bpf_map__fd(skeleton.maps.sites));
-  state->ring.reset(ring_buffer__new(bpf_map__fd(skeleton.maps.events), &State::on_event,
-                                     state.get(), nullptr));
-  if (!state->ring) return Error{std::string("cannot map the ring buffer: ") + std::strerror(errno)};
+  auto ring = RingReader::open(bpf_map__fd(skeleton.maps.events), options.ring_bytes);
+  if (!ring) return ring.error();
+  state->ring = std::move(*ring);
   if (auto started = start_tracepoints(skeleton); !started) return started.error();
+  if (sockets) {
+    auto watch = SocketWatch::start(skeleton, options.plain ? &*options.plain : nullptr);
+    if (!watch) return watch.error();
+    state->sockets = std::move(*watch);
+  }
   return std::unique_ptr<KernelSource>(new KernelSource(std::move(state)));
 }
 
@@ -241,16 +197,28 @@ AttachMode KernelSource::mode() const { return state_->mode; }
 
 Result<AttachmentId> KernelSource::attach(const std::string& path, const ProbePlan& plan,
                                           pid_t pid) {
+  // Before Linux 6.11 a link's pid was a thread's; a program for one place would see calls twice.
+  if (pid != 0 && (state_->mode != AttachMode::kSession || !is_idempotent(plan)))
+    return Error{"probes cannot be placed in one process alone"};
   if (std::any_of(plan.sites.begin(), plan.sites.end(),
                   [](const ProbeSite& site) { return is_aead(site.cookie); })) {
-    if (auto started = state_->watch_syscalls(); !started) return started.error();
+    if (auto started = state_->require_sockets(); !started) return started.error();
   }
   auto attachment = Attachment::create(path, plan, pid, state_->programs, *state_->counters);
   if (!attachment) return attachment.error();
   const std::lock_guard lock(state_->mutex);
+  if (state_->stopped) return Error{"capture has been stopped"};
   const AttachmentId id = ++state_->last_id;
   state_->attachments.emplace(id, std::move(*attachment));
   return id;
+}
+
+void KernelSource::stop() {
+  std::map<AttachmentId, Attachment> gone;
+  const std::lock_guard lock(state_->mutex);
+  state_->stopped = true;
+  if (state_->sockets) state_->sockets->stop();
+  gone.swap(state_->attachments);
 }
 
 void KernelSource::detach(AttachmentId id) {
@@ -269,18 +237,21 @@ Result<std::size_t> KernelSource::poll(std::chrono::milliseconds timeout, const 
   state_->time.follow();
   state_->delivered = 0;
   state_->on_chunk = &on_chunk;
-  pollfd waiting{ring_buffer__epoll_fd(state_->ring.get()), POLLIN, 0};
+  pollfd waiting{state_->ring->fd(), POLLIN, 0};
   if (::poll(&waiting, 1, static_cast<int>(timeout.count())) > 0) {
     constexpr timespec kGather{0, 1'000'000};
     nanosleep(&kGather, nullptr);
   }
-  const int result = ring_buffer__consume(state_->ring.get());
+  state_->ring_peak = std::max<std::uint64_t>(state_->ring_peak, state_->ring->waiting());
+  state_->ring->consume(
+      [this](const char* data, std::size_t size) { state_->on_event(data, size); });
   if (!state_->join.empty()) {
     state_->join.expire(unix_ns(), [this](const Chunk& chunk) { state_->deliver(chunk); });
   }
-  if (result < 0) return Error{std::string("cannot read the ring buffer: ") + std::strerror(-result)};
   return state_->delivered;
 }
+
+const SocketWatch* KernelSource::sockets() const { return state_->sockets.get(); }
 
 bool KernelSource::set_verdict(const ConnId& conn, tls_verdict verdict) {
   tls_set_verdict want{};
@@ -288,6 +259,8 @@ bool KernelSource::set_verdict(const ConnId& conn, tls_verdict verdict) {
   want.generation = conn.generation;
   want.tgid = conn.tgid;
   want.verdict = verdict;
+  const bool is_socket = (conn.conn & TLS_CONN_SOCKET) != 0;
+  if (verdict == TLS_VERDICT_LLM && !is_socket && state_->sockets) state_->sockets->want_address();
   return run_program(bpf_program__fd(state_->skeleton->progs.set_verdict), &want, sizeof(want)) == 0;
 }
 
@@ -300,19 +273,52 @@ Status KernelSource::add_target(pid_t tgid) {
   return Unit{};
 }
 
-LossLedger KernelSource::losses() const {
-  constexpr std::array<LossReason, TLS_DROP_REASONS> kReasons = {
-      LossReason::kRingFull,  LossReason::kUserFault,       LossReason::kTooLong,
-      LossReason::kStateFull, LossReason::kUnmatchedReturn, LossReason::kWrongSite};
-  LossLedger ledger;
-  std::vector<tls_drop_count> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-  for (std::uint32_t i = 0; i < kReasons.size(); ++i) {
-    if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.drops), &i, per_cpu.data()) != 0) {
-      continue;
-    }
-    for (const auto& one : per_cpu) ledger.add(kReasons[i], one.bytes, one.times);
+std::vector<ProcessUse> KernelSource::take_process_use() {
+  std::vector<ProcessUse> all;
+  if (run_program(bpf_program__fd(state_->skeleton->progs.count_use), nullptr, 0) != 0) return all;
+  const int map = bpf_map__fd(state_->skeleton->maps.process_use);
+  std::uint32_t tgid = 0;
+  while (bpf_map_get_next_key(map, nullptr, &tgid) == 0) {  // always the first: it is deleted
+    tls_process_use use{};
+    if (bpf_map_lookup_elem(map, &tgid, &use) == 0)
+      all.push_back({static_cast<pid_t>(tgid), use.calls, use.llm != 0, use.others != 0});
+    if (bpf_map_delete_elem(map, &tgid) != 0) break;
   }
-  return ledger;
+  return all;
+}
+
+bool KernelSource::speaks(pid_t pid) const {
+  const auto key = static_cast<std::uint32_t>(pid);
+  std::uint8_t value = 0;
+  return bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.speakers), &key, &value) == 0;
+}
+
+CaptureCounts KernelSource::counts() const {
+  constexpr std::array<LossReason, TLS_DROP_WITHHELD> kReasons = {
+      LossReason::kRingFull,  LossReason::kUserFault,       LossReason::kTooLong,
+      LossReason::kStateFull, LossReason::kUnmatchedReturn, LossReason::kWrongSite,
+      LossReason::kNoBuffer};
+  const State& state = *state_;
+  CaptureCounts counts;
+  const tls_site_count sites = state.counters->total();
+  counts.entered = sites.hits;
+  counts.ignored = sites.ignored;
+  counts.calls = sites.moved;
+  counts.bytes = sites.bytes;
+  std::vector<tls_drop_count> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  for (std::uint32_t i = 0; i < TLS_DROP_REASONS; ++i) {
+    if (bpf_map_lookup_elem(bpf_map__fd(state.skeleton->maps.drops), &i, per_cpu.data()) != 0)
+      continue;
+    for (const auto& one : per_cpu) {
+      if (i < kReasons.size()) counts.lost.add(kReasons[i], one.bytes, one.times);
+      else counts.bytes_withheld += one.bytes;
+    }
+  }
+  counts.events = state.events;
+  counts.events_refused = state.events_refused;
+  counts.bytes_delivered = state.bytes_delivered;
+  counts.ring_peak = state.ring_peak;
+  return counts;
 }
 
 }  // namespace llmtap

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,9 +18,11 @@
 
 #include "bpf/tls_event.h"
 #include "parsers/core/loss.h"
+#include "userspace/capture/capture_counts.h"
 #include "userspace/capture/chunk_source.h"
 #include "userspace/capture/kernel_features.h"
 #include "userspace/capture/probe_site.h"
+#include "userspace/capture/socket_watch.h"
 
 namespace llmtap {
 
@@ -28,11 +31,22 @@ struct KernelOptions {
   std::uint32_t connections = 65536;     // tracked at once; the least recently used one goes
   std::optional<AttachMode> mode;        // default: the best that the kernel can do
   bool targets_only = false;             // observe only what add_target names, and its children
+  std::optional<PlainOptions> plain;     // plaintext of sockets, by port; default: none
+  // A process has begun a connection whose plaintext is out of reach (JSSE), to this host. Called
+  // from poll(). May be empty.
+  std::function<void(pid_t, const std::string& host)> on_unseen;
   bool verbose = false;                  // libbpf's own messages on stderr
 };
 
 // Names one attached file; 0 is never used.
 using AttachmentId = std::uint64_t;
+
+struct ProcessUse {
+  pid_t pid = 0;
+  std::uint64_t calls = 0;  // TLS calls on connections that are still open
+  bool llm = false;         // one of them carries LLM calls
+  bool judged = false;      // at least one is known to be something else
+};
 
 struct SiteHits {
   ProbeSite site;
@@ -48,7 +62,8 @@ class KernelSource final : public ChunkSource {
   AttachMode mode() const;
 
   // Attaches all sites of the plan to the file (also /proc/self/fd/N), in every process that maps
-  // it or, with `pid`, in that process only. All or nothing.
+  // it or, with `pid`, in that process only (sessions and C libraries only). All or nothing. Two
+  // attachments of one such file at a time are no harm: a call is delivered once.
   Result<AttachmentId> attach(const std::string& path, const ProbePlan& plan, pid_t pid = 0);
   // Blocks until the kernel let go of the probes. Unknown ids are ignored.
   void detach(AttachmentId id);
@@ -64,8 +79,21 @@ class KernelSource final : public ChunkSource {
   // Observe this process and the children it will have. Only with targets_only.
   Status add_target(pid_t tgid);
 
+  // Takes all probes away; further attaches fail. What is in the ring can still be polled.
+  void stop() override;
+
+  // What each process did since the last time this was asked. Walks all connections: not often.
+  std::vector<ProcessUse> take_process_use();
+  // Bytes of this process were seen since it started, or since its current image did.
+  bool speaks(pid_t pid) const;
+
+  // Any thread; the members about processes stay 0.
+  CaptureCounts counts() const;
+  // Null where the kernel cannot tell what sockets carry.
+  const SocketWatch* sockets() const;
+
   // What the kernel could not deliver, since load.
-  LossLedger losses() const;
+  LossLedger losses() const { return counts().lost; }
 
  private:
   struct State;

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 
 namespace llmtap {
@@ -25,6 +27,33 @@ struct Head {
   std::uint32_t zero2;
 };
 static_assert(sizeof(Head) == 64 && std::endian::native == std::endian::little);
+
+// Payload of a kSocket chunk.
+struct Socket {
+  std::uint8_t local[16], remote[16];
+  std::uint16_t local_port, remote_port;
+  std::uint32_t netns;
+};
+static_assert(sizeof(Socket) == 40);
+
+std::string pack(const SocketPair& pair) {
+  Socket socket{{}, {}, pair.local.port, pair.remote.port, pair.netns};
+  std::copy(pair.local.address.begin(), pair.local.address.end(), socket.local);
+  std::copy(pair.remote.address.begin(), pair.remote.address.end(), socket.remote);
+  return {reinterpret_cast<const char*>(&socket), sizeof(socket)};
+}
+
+SocketPair unpack(std::string_view bytes) {
+  Socket socket{};
+  if (bytes.size() == sizeof(socket)) std::memcpy(&socket, bytes.data(), sizeof(socket));
+  SocketPair pair;
+  std::copy(std::begin(socket.local), std::end(socket.local), pair.local.address.begin());
+  std::copy(std::begin(socket.remote), std::end(socket.remote), pair.remote.address.begin());
+  pair.local.port = socket.local_port;
+  pair.remote.port = socket.remote_port;
+  pair.netns = socket.netns;
+  return pair;
+}
 
 Error system_error(const std::string& what) { return Error{what + ": " + std::strerror(errno)}; }
 
@@ -52,6 +81,8 @@ Result<std::size_t> RecordingSource::poll(std::chrono::milliseconds timeout,
 }
 
 void RecordingSource::append(const Chunk& chunk) {
+  const std::string socket = chunk.kind == ChunkKind::kSocket ? pack(chunk.socket) : std::string();
+  const std::string_view bytes = chunk.kind == ChunkKind::kSocket ? socket : chunk.bytes;
   const Head head{chunk.conn.tgid,
                   static_cast<std::uint8_t>(chunk.kind),
                   static_cast<std::uint8_t>(chunk.direction),
@@ -62,10 +93,10 @@ void RecordingSource::append(const Chunk& chunk) {
                   chunk.begin_ns,
                   chunk.end_ns,
                   chunk.missing,
-                  static_cast<std::uint32_t>(chunk.bytes.size()),
+                  static_cast<std::uint32_t>(bytes.size()),
                   0};
   buffer_.append(reinterpret_cast<const char*>(&head), sizeof head);
-  buffer_ += chunk.bytes;
+  buffer_ += bytes;
 }
 
 Status RecordingSource::write_out() {
@@ -114,7 +145,7 @@ Result<std::size_t> ReplaySource::poll(std::chrono::milliseconds, const OnChunk&
     return std::size_t{0};
   }
   if (head.length > kLongestChunk ||
-      head.kind > static_cast<std::uint8_t>(ChunkKind::kProcessExit) ||
+      head.kind > static_cast<std::uint8_t>(ChunkKind::kSocket) ||
       head.direction > static_cast<std::uint8_t>(Direction::kRead)) {
     return Error{"the recording is damaged"};
   }
@@ -130,7 +161,11 @@ Result<std::size_t> ReplaySource::poll(std::chrono::milliseconds, const OnChunk&
   chunk.begin_ns = head.begin_ns;
   chunk.end_ns = last_ns_ = head.end_ns;
   chunk.missing = head.missing;
-  chunk.bytes = bytes_;
+  if (chunk.kind == ChunkKind::kSocket) {
+    chunk.socket = unpack(bytes_);
+  } else {
+    chunk.bytes = bytes_;
+  }
   on_chunk(chunk);
   return std::size_t{1};
 }

@@ -169,6 +169,117 @@ TEST_CASE("peer_match: not what came before, not another's", "[unit]") {
   CHECK(assembler.merged() == 0);
 }
 
+// The addresses of a connection: from port `local` to port `remote` of one host.
+void address(Assembler& assembler, const ConnId& conn, std::uint16_t local, std::uint16_t remote,
+             std::uint32_t netns = 1, std::uint8_t host = 127) {
+  Chunk chunk;
+  chunk.conn = conn;
+  chunk.kind = ChunkKind::kSocket;
+  chunk.end_ns = 99 * kMs;
+  for (Endpoint* end : {&chunk.socket.local, &chunk.socket.remote}) {
+    end->address = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, host, 0, 0, 1};
+  }
+  chunk.socket.local.port = local;
+  chunk.socket.remote.port = remote;
+  chunk.socket.netns = netns;
+  assembler.feed(chunk);
+}
+
+TEST_CASE("peer_match: mirrored addresses decide", "[unit]") {
+  RecordLog log;
+  Assembler assembler({}, log);
+  // Two clients and two servers, all with the same request; the answers cross.
+  constexpr ConnId kApp2{11, 1, 1}, kServer2{21, 1, 1};
+  Wire app(assembler, kApp), app2(assembler, kApp2);
+  Wire server(assembler, kServer), server2(assembler, kServer2);
+  address(assembler, kApp, 40001, 8000);
+  address(assembler, kApp2, 40002, 8000);
+  address(assembler, kServer2, 8000, 40002);
+  address(assembler, kServer, 8000, 40001);
+  const std::string request = chat_request("same");
+  app2(kUp, request, 100 * kMs);
+  app(kUp, request, 101 * kMs);  // the latest: by digest it would be taken first
+  server2(kDown, request, 102 * kMs);
+  server(kDown, request, 103 * kMs);
+  server(kUp, chat_response("one", "a"), 104 * kMs);
+  server2(kUp, chat_response("two", "b"), 105 * kMs);
+  app2(kDown, chat_response("two", "b"), 106 * kMs);
+  app(kDown, chat_response("one", "a"), 107 * kMs);
+  assembler.advance(1000 * kMs);
+  REQUIRE(log.records.size() == 2);
+  CHECK(assembler.merged() == 2);
+  CHECK(log.records[0].conn == kApp2);
+  CHECK(log.records[0].server->conn == kServer2);
+  CHECK(log.records[0].server->timing.end == 105 * kMs);
+  CHECK(to_string(log.records[0].socket->local) == "127.0.0.1:40002");
+  CHECK(log.records[1].server->conn == kServer);
+}
+
+TEST_CASE("peer_match: addresses suffice, or forbid", "[unit]") {
+  RecordLog log;
+  Assembler assembler({}, log);
+  Wire app(assembler, kApp), server(assembler, kServer);
+  const std::string request = chat_request("hi"), response = chat_response("", "yo");
+  std::size_t expected = 1;
+  bool whole = true;
+  SECTION("the request was not seen whole, the answer has no id") {
+    whole = false;
+    address(assembler, kApp, 40001, 8000);
+    address(assembler, kServer, 8000, 40001);
+  }
+  SECTION("between two namespaces") {
+    address(assembler, kApp, 40001, 8000, 1, 10);
+    address(assembler, kServer, 8000, 40001, 2, 10);
+  }
+  SECTION("translated on the way: the client's port stays") {
+    address(assembler, kApp, 40001, 80, 1, 10);
+    address(assembler, kServer, 8000, 40001, 2, 11);
+  }
+  SECTION("only one end's are known") { address(assembler, kServer, 8000, 40001); }
+  SECTION("loopback of two namespaces: by digest all the same") {
+    address(assembler, kApp, 40001, 8000, 1);
+    address(assembler, kServer, 8000, 40001, 2);
+  }
+  SECTION("no port in common") {
+    address(assembler, kApp, 40001, 9000);
+    address(assembler, kServer, 8000, 40007);
+    expected = 2;
+  }
+  app(kUp, request, 100 * kMs);
+  if (whole) {
+    server(kDown, request, 101 * kMs);
+  } else {
+    server(kDown, request.substr(0, request.size() - 20), 101 * kMs, 20);
+  }
+  server(kUp, response, 200 * kMs);
+  app(kDown, response, 201 * kMs);
+  assembler.advance(1000 * kMs);
+  CHECK(log.records.size() == expected);
+  CHECK(log.records[0].server.has_value() == (expected == 1));
+}
+
+TEST_CASE("peer_match: a client's record waits for its server's end, not for ever", "[unit]") {
+  RecordLog log;
+  Assembler assembler({}, log);
+  Wire app(assembler, kApp), server(assembler, kServer);
+  const std::string request = chat_request("hi"), response = chat_response("id-1", "yo");
+  app(kUp, request, 100 * kMs);
+  server(kDown, request, 101 * kMs);
+  app(kDown, response, 201 * kMs);
+  CHECK(log.records.empty());
+  SECTION("it comes") {
+    server(kUp, response, 202 * kMs);
+    REQUIRE(log.records.size() == 1);
+    CHECK(log.records[0].server->conn == kServer);
+  }
+  SECTION("it does not come") {
+    assembler.advance(201 * kMs + PeerMatch::kGraceNs);
+    REQUIRE(log.records.size() == 1);
+    CHECK_FALSE(log.records[0].server);
+  }
+  CHECK(log.records[0].observed == ObservedEnd::kClient);
+}
+
 TEST_CASE("peer_match: bounded", "[unit]") {
   RecordLog log;
   PeerMatch peers(log);
@@ -181,9 +292,9 @@ TEST_CASE("peer_match: bounded", "[unit]") {
     PeerView client;
     client.conn = {1, i, 1};
     client.digest = i;
-    peers.client_request(client);
+    peers.request(client);
   }
-  CHECK(peers.memory() < PeerMatch::kMaxClients * 100 + PeerMatch::kMaxHeld * sizeof(CallRecord) * 2);
+  CHECK(peers.memory() < PeerMatch::kMaxClients * 256 + PeerMatch::kMaxHeld * sizeof(CallRecord) * 2);
 }
 
 }  // namespace
