@@ -156,6 +156,7 @@ class ResponsesParser final : public CallParser {
   void next(CallRecord& call) override {
     stream_ = ItemStream{};
     call.output.clear();
+    asked_ = false;
   }
 
  private:
@@ -164,6 +165,7 @@ class ResponsesParser final : public CallParser {
 
   ItemStream stream_;
   bool warming_up_ = false;
+  bool asked_ = true;  // on a socket: the client's request of this answer was seen
   std::optional<std::string> session_model_;
 };
 
@@ -171,11 +173,13 @@ void ResponsesParser::request(const RequestHead& head, const RequestBody& body, 
   call.operation = operation_of(head);
   call.model_requested = requested_model(head, body.json);
   call.streamed = body.json["stream"].boolean().value_or(false);
+  asked_ = head.protocol != Protocol::kWebSocket && !find_header(head.headers, "upgrade");
   read_request(body.json, call);
 }
 
 bool ResponsesParser::client_event(const BodyEvent&, const Json& json, CallRecord& call) {
   if (json["type"].string() != "response.create") return false;
+  asked_ = true;
   const Json body = json["response"].is_object() ? json["response"] : json;
   if (const auto model = body["model"].string()) session_model_ = std::string(*model);
   if (body["generate"].boolean() == false) {
@@ -223,6 +227,7 @@ void ResponsesParser::answer(const Json& response, CallRecord& call) {
 }
 
 Step ResponsesParser::event(const BodyEvent& event, const Json& json, CallRecord& call) {
+  if (!asked_) call.partial = true;  // no server answers unasked: the request was lost
   if (event.data == "[DONE]") return Step::kCallDone;
   if (!json.is_object()) return Step::kContinue;
   std::string_view type = json["type"].string().value_or("");
