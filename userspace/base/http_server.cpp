@@ -109,8 +109,12 @@ struct HttpServer::State {
         evhttp_add_header(headers, "Content-Encoding", "gzip");
       }
     }
-    auto* buffer = evhttp_request_get_output_buffer(request);
-    evbuffer_add(buffer, response.body.data(), response.body.size());
+    if (asked.method == "HEAD") {  // libevent would send the body
+      evhttp_add_header(headers, "Content-Length", std::to_string(response.body.size()).c_str());
+    } else {
+      auto* buffer = evhttp_request_get_output_buffer(request);
+      evbuffer_add(buffer, response.body.data(), response.body.size());
+    }
     evhttp_send_reply(request, response.status, reason_of(response.status), nullptr);
   }
 

@@ -192,7 +192,9 @@ std::string zsh_completion(const CommandModel& program) {
     text += "    )\n    _describe command commands ;;\n  arguments)\n    case $line[1] in\n" + cases +
             "    esac ;;\n  esac\n}\n";
   });
-  return text + "compdef _llmtap llmtap\n";
+  // Loaded by name out of $fpath the file is the function's first call.
+  return text +
+         "if [ \"$funcstack[1]\" = _llmtap ]; then _llmtap \"$@\"; else compdef _llmtap llmtap; fi\n";
 }
 
 std::string fish_completion(const CommandModel& program) {

@@ -68,10 +68,11 @@ SinkCounts QueuedSink::counts() const {
 
 void QueuedSink::change(Change change) {
   const std::lock_guard lock(mutex_);
-  if (change_ && change.open) change.back = std::move(change_->back);
-  if (change_ && !change.open) {
-    change.open = std::move(change_->open);
+  // An earlier change that was not applied yet: what is open is still the writer before it.
+  if (change_ && change_->open) {
+    if (!change.open) change.open = std::move(change_->open);
     change.back = std::move(change_->back);
+    change.flush_deadline = change_->flush_deadline;
   }
   change_ = std::move(change);
   off_ = false;
