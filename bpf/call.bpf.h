@@ -22,8 +22,9 @@ struct frame {
 	__u64 extra; /* per shape: where the count of bytes goes, ... */
 	__u64 begin_ns;
 	__u64 cookie;
-	__u32 tid; /* owner; 0: free */
-	__u32 type; /* per shape: of the record, when known at entry */
+	__u32 tid;  /* owner; 0: free */
+	__u32 left; /* the owner whose call ended last */
+	__u64 type; /* per shape: of the record, when known at entry */
 };
 
 struct frame_table {
@@ -89,7 +90,28 @@ static __always_inline struct frame *frame_of_return(__u32 tid, struct pt_regs *
 
 static __always_inline void frame_pop(struct frame *frame)
 {
+	frame->left = frame->tid;
 	*(volatile __u32 *)&frame->tid = 0;
+}
+
+/*
+ * Whether the call that returns now has been dealt with: for a moment a file may carry two links,
+ * for every process and for one, while user space changes from the one to the other.
+ */
+static __always_inline bool frame_was_left(__u32 tid, struct pt_regs *ctx)
+{
+	__u64 sp = PT_REGS_SP(ctx) - 8;
+	struct frame_table *table = frame_table();
+
+	if (!table)
+		return false;
+	for (int i = 0; i < FRAME_PROBES; i++) {
+		struct frame *frame = frame_at(table, tid, i);
+
+		if (frame->left == tid && frame->sp == sp)
+			return true;
+	}
+	return false;
 }
 
 /* The thread is gone, perhaps in the middle of a call. */

@@ -52,6 +52,7 @@ static __always_inline int go_record(struct pt_regs *ctx)
 		if (ctx->si != 0 || (type != RECORD_DATA && type != RECORD_HANDSHAKE))
 			return 0;
 		if (bpf_probe_read_user(&m.conn, sizeof(m.conn), (const void *)(ctx->bp + 16))) {
+			count_moved(m.cookie, bx);
 			drop(TLS_DROP_USER_FAULT, bx);
 			return 0;
 		}

@@ -60,8 +60,11 @@ static __always_inline bool enter(struct pt_regs *ctx, struct task_struct *task,
 	}
 	if (shape == TLS_CALL_GNUTLS_RECV && (__u8)PT_REGS_PARM2(ctx) != 0x17)
 		return false; /* not application data */
-	if (conn_ignored(task, address))
+	if (conn_ignored(task, address)) {
+		if (site)
+			site->ignored++;
 		return false;
+	}
 	frame = frame_push(task->pid, PT_REGS_SP(ctx));
 	if (!frame) {
 		drop(TLS_DROP_STATE_FULL, 0);
@@ -98,7 +101,8 @@ static __always_inline void leave(struct pt_regs *ctx, struct task_struct *task)
 	__u64 done, wanted;
 
 	if (!frame) {
-		drop(TLS_DROP_UNMATCHED_RETURN, 0);
+		if (!frame_was_left(task->pid, ctx))
+			drop(TLS_DROP_UNMATCHED_RETURN, 0);
 		return;
 	}
 	if (frame->conn == 0) {

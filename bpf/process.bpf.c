@@ -67,6 +67,40 @@ int set_verdict(struct tls_set_verdict *want)
 	return 0;
 }
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct tls_process_use);
+} process_use SEC(".maps");
+
+static long use_of_conn(void *map, struct conn_key *key, struct conn_state *conn, void *unused)
+{
+	struct tls_process_use fresh = {}, *use;
+	__u32 tgid = key->tgid;
+
+	use = bpf_map_lookup_elem(&process_use, &tgid);
+	if (!use) {
+		bpf_map_update_elem(&process_use, &tgid, &fresh, BPF_NOEXIST);
+		use = bpf_map_lookup_elem(&process_use, &tgid);
+		if (!use)
+			return 0;
+	}
+	use->calls += conn->calls;
+	conn->calls = 0;
+	use->llm += conn->verdict == TLS_VERDICT_LLM;
+	use->others += conn->verdict == TLS_VERDICT_WATCH || conn->verdict == TLS_VERDICT_IGNORE;
+	return 0;
+}
+
+SEC("syscall")
+int count_use(void *unused)
+{
+	bpf_for_each_map_elem(&conns, use_of_conn, 0, 0);
+	return 0;
+}
+
 /* The daemon's tgid as the kernel's root pid namespace has it. */
 SEC("syscall")
 int set_own_tgid(void *unused)

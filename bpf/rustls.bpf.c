@@ -222,7 +222,7 @@ static __always_inline bool aead_enter(struct pt_regs *ctx, struct task_struct *
 	}
 	frame = frame_push(task->pid, ctx->sp);
 	if (!frame) {
-		drop(TLS_DROP_STATE_FULL, c.in_len);
+		drop(TLS_DROP_STATE_FULL, 0);
 		return false;
 	}
 	frame->conn = m.conn;

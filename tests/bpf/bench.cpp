@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a tap costs per TLS call (stop other taps first: they hook the test program as well): a saturating in-memory ping-pong without a tap, with the naive one
-// (bpftrace: uprobe and uretprobe on the exported functions), and with ours. One run, as ratios.
-// Every round measures all contestants, so that a noisy machine is noisy for all of them.
+// What a tap costs per TLS call (stop other taps first: they hook the test program as well): a
+// saturating in-memory ping-pong without a tap, with the naive one (bpftrace: uprobe and uretprobe
+// on the exported functions), and with ours. One run, as ratios. Every round measures all
+// contestants, so that a noisy machine is noisy for all of them.
 //
-//   bench_tls [ROUNDS]
+//   bench_tls [ROUNDS [ours]]      ours: without bpftrace and the older ways of attaching
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -20,6 +22,7 @@
 #include <thread>
 
 #include "tests/bpf/subject.h"
+#include "userspace/capture/process_watch.h"
 
 namespace llmtap::test {
 namespace {
@@ -77,16 +80,53 @@ class Bpftrace {
   pid_t pid_;
 };
 
+// What the kernel says its programs took, all that are loaded under the name.
+struct ProgramTime {
+  std::uint64_t ns = 0, runs = 0;
+};
+ProgramTime program_time(const std::string& name) {
+  ProgramTime sum;
+  for (std::uint32_t id = 0; bpf_prog_get_next_id(id, &id) == 0;) {
+    const Fd program(bpf_prog_get_fd_by_id(id));
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof(info);
+    if (!program || bpf_obj_get_info_by_fd(program.get(), &info, &size) != 0) continue;
+    if (name != info.name) continue;
+    sum.ns += info.run_time_ns;
+    sum.runs += info.run_cnt;
+  }
+  return sum;
+}
+
 // Ours, with a thread that reads the ring.
-void measure_ours(Row& row, AttachMode mode, tls_verdict verdict) {
+enum class Links { kEverybody, kOthers, kEachOfMany };
+
+// For every process; in another process only; in each of several, the measured one being the last.
+void attach(KernelSource& source, Links links, pid_t subject) {
+  std::vector<pid_t> pids{0};
+  if (links == Links::kOthers) pids = {getpid()};
+  if (links == Links::kEachOfMany) {
+    pids.assign(ProcessWatch::kMostSharers - 1, getpid());
+    pids.push_back(subject);
+  }
+  for (const pid_t pid : pids) {
+    if (auto attached = source.attach(libssl_path(), planned(), pid); !attached) {
+      throw std::runtime_error(attached.error().message);
+    }
+  }
+}
+
+void measure_ours(Row& row, AttachMode mode, tls_verdict verdict,
+                  Links links = Links::kEverybody) {
   KernelOptions options;
   options.mode = mode;
+  if (const char* ring = std::getenv("RING_KIB")) {
+    options.ring_bytes = static_cast<std::uint32_t>(std::atoi(ring)) << 10;
+  }
   auto opened = KernelSource::open(options);
   if (!opened) throw std::runtime_error(opened.error().message);
   KernelSource& source = **opened;
-  if (auto attached = source.attach(libssl_path(), planned()); !attached) {
-    throw std::runtime_error(attached.error().message);
-  }
+  if (links != Links::kEachOfMany) attach(source, links, 0);
   std::atomic<bool> stop = false;
   std::atomic<std::uint64_t> bytes = 0, chunks = 0;
   std::thread reader([&] {
@@ -98,17 +138,32 @@ void measure_ours(Row& row, AttachMode mode, tls_verdict verdict) {
       });
     }
   });
-  measure(row, [](Subject& subject) {
+  measure(row, [&](Subject& subject) {
+    if (links == Links::kEachOfMany) attach(source, links, subject.pid());
     subject.ask("write 10");
     subject.ask("reply 10");
     usleep(50'000);  // the verdicts
   });
+  ProgramTime time;
+  {
+    const Fd statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
+    Subject subject;
+    subject.connect();
+    subject.ask("write 10");
+    subject.ask("reply 10");
+    usleep(50'000);
+    const ProgramTime before = program_time("call_session");
+    subject.ask("bench 512 200");
+    time = program_time("call_session");
+    time = {time.ns - before.ns, time.runs - before.runs};
+  }
   stop = true;
   reader.join();
   const auto losses = source.losses();
-  std::printf("#   %-28s %llu chunks, %llu bytes, %llu lost\n", row.name,
+  std::printf("#   %-28s %llu chunks, %llu bytes, %llu lost; program %.0f ns per trap\n", row.name,
               static_cast<unsigned long long>(chunks), static_cast<unsigned long long>(bytes),
-              static_cast<unsigned long long>(losses.times(LossReason::kRingFull)));
+              static_cast<unsigned long long>(losses.times(LossReason::kRingFull)),
+              time.runs == 0 ? 0.0 : static_cast<double>(time.ns) / static_cast<double>(time.runs));
 }
 
 void print(const Row& row, const Row& none, const Row& naive) {
@@ -122,13 +177,15 @@ void print(const Row& row, const Row& none, const Row& naive) {
   std::printf("\n");
 }
 
-int bench(int rounds) {
+int bench(int rounds, bool ours) {
   Row none{"no tap"}, counting{"naive, counts only"}, naive{"naive, captures 200 B"};
   Row llm{"llmtap, LLM connection"};
   Row ignored{"llmtap, ignored connection"}, multi{"llmtap, LLM, uprobe_multi"};
+  Row unhooked{"llmtap, unhooked process"}, many{"llmtap, LLM, one of 16 links"};
   for (int i = 0; i < rounds; ++i) {
     measure(none, [](Subject&) {});
     for (Row* row : {&counting, &naive}) {
+      if (ours) break;
       Bpftrace bpftrace(row == &naive);
       if (!bpftrace.alive()) {
         std::fprintf(stderr, "bpftrace does not run: no naive tap to compare with\n");
@@ -138,12 +195,16 @@ int bench(int rounds) {
     }
     measure_ours(llm, AttachMode::kSession, TLS_VERDICT_LLM);
     measure_ours(ignored, AttachMode::kSession, TLS_VERDICT_IGNORE);
-    measure_ours(multi, AttachMode::kMulti, TLS_VERDICT_LLM);
+    measure_ours(unhooked, AttachMode::kSession, TLS_VERDICT_LLM, Links::kOthers);
+    measure_ours(many, AttachMode::kSession, TLS_VERDICT_LLM, Links::kEachOfMany);
+    if (!ours) measure_ours(multi, AttachMode::kMulti, TLS_VERDICT_LLM);
   }
   std::printf("ns per TLS call, added to no tap, share of the naive tap's addition\n%-28s", "");
   for (const int size : kSizes) std::printf(" | %-24d", size);
   std::printf("\n");
-  for (const Row* row : {&none, &naive, &counting, &llm, &multi, &ignored}) print(*row, none, naive);
+  for (const Row* row : {&none, &naive, &counting, &llm, &many, &multi, &ignored, &unhooked}) {
+    if (row->ns[0] < 1e17) print(*row, none, naive);
+  }
   return 0;
 }
 
@@ -151,5 +212,5 @@ int bench(int rounds) {
 }  // namespace llmtap::test
 
 int main(int argc, char** argv) {
-  return llmtap::test::bench(argc > 1 ? std::atoi(argv[1]) : 3);
+  return llmtap::test::bench(argc > 1 ? std::atoi(argv[1]) : 3, argc > 2);
 }

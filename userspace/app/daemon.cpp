@@ -43,10 +43,14 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(options)));
   Daemon* const self = daemon.get();
   const Config& config = self->options_.config;
-  auto capture =
-      KernelCapture::start(self->options_.targets_only, config.hold_exec, plain_options(config),
-                           {config.unhook.calls_per_second, config.unhook.after,
-                            config.unhook.retry});
+  CaptureOptions capturing;
+  capturing.targets_only = self->options_.targets_only;
+  capturing.hold_exec = config.hold_exec;
+  capturing.plain = plain_options(config);
+  capturing.busy = {config.unhook.calls_per_second, config.unhook.after, config.unhook.retry};
+  capturing.ring_bytes = config.ring_size;
+  for (const auto& row : config.providers) capturing.providers.add(row);
+  auto capture = KernelCapture::start(capturing);
   if (!capture) return capture.error();
   self->capture_ = std::move(*capture);
   auto destinations = Destinations::open(config);

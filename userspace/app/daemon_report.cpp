@@ -34,6 +34,19 @@ void add_losses(std::vector<std::string>& lines, const LossLedger& ledger, LossR
   }
 }
 
+// Holds to the byte: see capture_counts.h.
+std::string sums_line(const CaptureCounts& capture, const StreamCounts& streams) {
+  const auto text = [](std::uint64_t n) { return std::to_string(n); };
+  std::string line = "TLS: " + text(capture.calls) + " calls moved " + text(capture.bytes) +
+                     " bytes = " + text(streams.parsed) + " parsed + " +
+                     text(streams.skipped + streams.repeated) + " not looked at + " +
+                     text(capture.bytes_withheld) + " withheld + " + text(capture.bytes_lost()) +
+                     " lost";
+  if (const auto under_way = capture.bytes_under_way(); under_way != 0)
+    line += " + " + std::to_string(under_way) + " on the way";
+  return line + "; at most " + size_of(capture.ring_peak) + " waited in the ring";
+}
+
 std::string sink_line(const SinkCounts& sink) {
   std::string text;
   if (sink.dropped > 0) append(text, count_of(sink.dropped, "call", "calls") + " dropped: queue full");
@@ -59,6 +72,7 @@ std::string_view explain(LossReason reason) {
     case LossReason::kStateFull: return "too many calls or connections at once";
     case LossReason::kUnmatchedReturn: return "attached in the middle of a call";
     case LossReason::kWrongSite: return "a probe sits in the wrong place: please report it";
+    case LossReason::kNoBuffer: return "sendfile, splice or io_uring: there was no buffer to read";
     case LossReason::kGap: return "bytes that never came";
     case LossReason::kReorderLimit: return "too much came out of order";
     case LossReason::kNotHttp: return "connections of protocols that are not decoded";
@@ -76,8 +90,9 @@ std::string_view explain(LossReason reason) {
     case LossReason::kRejected: return "the destination refused it";
     case LossReason::kSpoolFull: return "the destination was away for too long";
     case LossReason::kStoreFailed: return "the disk refused it";
-    default: return "see the README of bpf/";
+    case LossReason::kCount: break;
   }
+  return "";
 }
 
 std::vector<std::string> report_lines(const DaemonFigures& figures) {
@@ -85,6 +100,7 @@ std::vector<std::string> report_lines(const DaemonFigures& figures) {
   std::string calls = count_of(pipeline.calls, "call", "calls");
   if (pipeline.partial > 0) calls += ", " + std::to_string(pipeline.partial) + " of them partial";
   std::vector<std::string> lines{calls};
+  lines.push_back(sums_line(figures.capture, pipeline.streams));
   add_losses(lines, figures.capture.lost, LossReason::kRingFull, LossReason::kGap, "in the kernel");
   add_losses(lines, pipeline.losses, LossReason::kGap, LossReason::kQueueFull, "while parsing");
   for (const auto& sink : figures.sinks) {

@@ -47,6 +47,8 @@ const ProgramPair& ProgramSet::of(std::uint64_t cookie) const {
   switch (TLS_COOKIE_SHAPE(cookie)) {
     case TLS_CALL_GO_WRITE:
     case TLS_CALL_GO_READ: return go;
+    case TLS_CALL_JAVA_WRITE:
+    case TLS_CALL_JAVA_WRITEV: return hello;
     default: return calls;
   }
 }

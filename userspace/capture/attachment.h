@@ -32,6 +32,7 @@ struct ProgramSet {
   ProgramPair calls;  // entry and return
   ProgramPair go;     // one place inside a function
   ProgramPair aead;   // one call per record
+  ProgramPair hello;  // the first record of a connection that cannot be seen
 
   const ProgramPair& of(std::uint64_t cookie) const;
 };

@@ -30,6 +30,7 @@ struct CaptureCounts {
   std::uint64_t events = 0;
   std::uint64_t events_refused = 0;   // malformed: would be a bug
   std::uint64_t bytes_delivered = 0;  // payload of chunks
+  std::uint64_t ring_peak = 0;        // most bytes that waited in the ring when it was looked at
 
   // Sends and receives that nothing reads are in none of the above.
   std::size_t left_out = 0;   // processes unhooked because they are busy and no LLM call was seen

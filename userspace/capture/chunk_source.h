@@ -23,6 +23,9 @@ class ChunkSource {
   // chunks that were. An error is final.
   virtual Result<std::size_t> poll(std::chrono::milliseconds timeout, const OnChunk& on_chunk) = 0;
 
+  // Nothing new from now on: poll() delivers what is there already.
+  virtual void stop() {}
+
   // True: there will never be another chunk.
   virtual bool finished() const = 0;
 };

@@ -208,6 +208,7 @@ void SymbolPlan::add_gnutls_recv(const ElfSymbol& recv) {
 ProbePlan plan_by_symbols(const ElfFile& elf) {
   ProbePlan plan = SymbolPlan(elf).run();
   append(plan, find_go(elf));
+  append(plan, find_java(elf));
   return plan;
 }
 

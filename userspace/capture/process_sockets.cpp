@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/capture/process_sockets.h"
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <iterator>
@@ -60,16 +61,22 @@ std::size_t https_connections(pid_t pid) {
   auto sockets = https_sockets(read_file(process + "/net/tcp"));
   sockets.merge(https_sockets(read_file(process + "/net/tcp6")));
   if (sockets.empty()) return 0;
-  std::size_t count = 0;
-  for (const pid_t fd : numbered_entries(process + "/fd")) {
+  const auto own = socket_inodes(pid);
+  return static_cast<std::size_t>(std::count_if(
+      own.begin(), own.end(), [&](std::uint64_t inode) { return sockets.count(inode) != 0; }));
+}
+
+std::set<std::uint64_t> socket_inodes(pid_t pid) {
+  constexpr std::string_view kSocket = "socket:[";
+  std::set<std::uint64_t> inodes;
+  for (const pid_t fd : numbered_entries("/proc/" + std::to_string(pid) + "/fd")) {
     const std::string target = process_link(pid, ("fd/" + std::to_string(fd)).c_str());
-    std::uint64_t inode = 0;
-    constexpr std::string_view kSocket = "socket:[";
     if (!target.starts_with(kSocket)) continue;
+    std::uint64_t inode = 0;
     std::from_chars(target.data() + kSocket.size(), target.data() + target.size(), inode);
-    count += sockets.count(inode);
+    inodes.insert(inode);
   }
-  return count;
+  return inodes;
 }
 
 }  // namespace llmtap

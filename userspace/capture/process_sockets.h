@@ -19,4 +19,7 @@ std::set<std::uint64_t> https_sockets(std::string_view text);
 // How many of them the process holds now.
 std::size_t https_connections(pid_t pid);
 
+// Inodes of all sockets that the process holds.
+std::set<std::uint64_t> socket_inodes(pid_t pid);
+
 }  // namespace llmtap

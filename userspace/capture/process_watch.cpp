@@ -59,6 +59,8 @@ struct ProcessWatch::State {
   void map(pid_t pid, const Mapping& mapping);
   std::optional<FileId> identify(pid_t pid, const Mapping& mapping);
   void add_file(pid_t pid, const FileId& id);
+  std::set<FileId> narrow(const std::set<FileId>& which);
+  void follow(const std::set<FileId>& mapped);
   void fork(pid_t parent, pid_t child);
   void exec(pid_t pid);
   void exit(pid_t pid);
@@ -78,11 +80,14 @@ struct ProcessWatch::State {
   std::atomic<std::uint64_t> lost{0};
   std::thread thread;
 
+  std::mutex narrowing;  // before mutex
   mutable std::mutex mutex;
   std::condition_variable looked;
   // Guarded by mutex:
   std::map<pid_t, Process> processes;
   bool looked_around = false;
+  std::set<pid_t> left_out;
+  std::set<FileId> narrowed;  // files of those left out that are probed per process
 
   // The watch thread's own:
   std::map<MappedInode, Known> known;
@@ -246,16 +251,56 @@ std::optional<FileId> ProcessWatch::State::identify(pid_t pid, const Mapping& ma
 }
 
 void ProcessWatch::State::add_file(pid_t pid, const FileId& id) {
-  const std::lock_guard lock(mutex);
+  std::unique_lock lock(mutex);
   auto& of_process = processes[pid].files;
   const auto at = std::lower_bound(of_process.begin(), of_process.end(), id);
   if (at != of_process.end() && *at == id) return;
   of_process.insert(at, id);
   files.retain(id);
+  const bool per_process = narrowed.count(id) != 0;
+  lock.unlock();
+  if (per_process) follow({id});
+}
+
+// Probes each file for those who map it now: for all of them, or one by one without the processes
+// that are left out. Returns the files for which the latter was done.
+std::set<FileId> ProcessWatch::State::narrow(const std::set<FileId>& which) {
+  const std::lock_guard order(narrowing);  // what is read here is what is done
+  std::map<FileId, std::set<pid_t>> users;
+  std::set<FileId> concerned, done;
+  {
+    const std::lock_guard lock(mutex);
+    for (const auto& [pid, process] : processes) {
+      const bool out = left_out.count(pid) != 0;
+      for (const auto& id : process.files) {
+        if (which.count(id) == 0) continue;
+        if (out) concerned.insert(id);
+        else users[id].insert(pid);
+      }
+    }
+  }
+  for (const auto& id : which) {
+    const bool few = users[id].size() <= kMostSharers;
+    if (concerned.count(id) != 0 && few && files.narrow(id, users[id])) {
+      done.insert(id);
+    } else {
+      static_cast<void>(files.narrow(id, std::nullopt));
+    }
+  }
+  return done;
+}
+
+// Somebody has begun or ceased to map files that are probed per process.
+void ProcessWatch::State::follow(const std::set<FileId>& mapped) {
+  const auto done = narrow(mapped);
+  const std::lock_guard lock(mutex);
+  for (const auto& id : mapped)
+    if (done.count(id) == 0) narrowed.erase(id);
 }
 
 void ProcessWatch::State::fork(pid_t parent, pid_t child) {
   bool has_tls = false;
+  std::set<FileId> shared;
   {
     const std::lock_guard lock(mutex);
     const auto from = processes.find(parent);
@@ -264,11 +309,13 @@ void ProcessWatch::State::fork(pid_t parent, pid_t child) {
     for (const auto& id : inherited) {
       files.retain(id);
       has_tls = has_tls || files.tls(id);
+      if (narrowed.count(id) != 0) shared.insert(id);
     }
     auto& process = processes[child];
     for (const auto& id : process.files) files.release(id);
     process = {inherited, 0};
   }
+  if (!shared.empty()) follow(shared);
   if (has_tls) announce(child);
 }
 
@@ -325,6 +372,12 @@ void ProcessWatch::State::sweep() {
   }
   for (const pid_t pid : pids)
     if (!process_exists(pid) && forget(pid) && listener != nullptr) listener->process_gone(pid);
+  std::set<FileId> per_process;
+  {
+    const std::lock_guard lock(mutex);
+    per_process = narrowed;
+  }
+  if (!per_process.empty()) follow(per_process);
 }
 
 std::string ProcessWatch::degraded() const { return state_->degraded; }
@@ -344,6 +397,36 @@ std::vector<ProcessTls> ProcessWatch::processes() const {
   }
   for (auto& entry : all) entry.exe = process_link(entry.pid, "exe");
   return all;
+}
+
+std::set<pid_t> ProcessWatch::leave_out(const std::set<pid_t>& pids) {
+  State& s = *state_;
+  std::set<FileId> which;
+  {
+    const std::lock_guard lock(s.mutex);
+    which = s.narrowed;
+    s.left_out = pids;
+    for (const pid_t pid : pids)
+      if (const auto found = s.processes.find(pid); found != s.processes.end())
+        for (const auto& id : found->second.files)
+          if (s.files.tls(id)) which.insert(id);
+    s.narrowed = which;  // from now on newcomers are followed
+  }
+  const auto done = s.narrow(which);
+  const std::lock_guard lock(s.mutex);
+  s.narrowed = done;
+  std::set<pid_t> unhooked;
+  for (const pid_t pid : pids) {
+    const auto found = s.processes.find(pid);
+    if (found == s.processes.end()) continue;
+    const auto& files = found->second.files;
+    if (std::none_of(files.begin(), files.end(), [&](const FileId& id) {
+          const auto tls = s.files.tls(id);
+          return tls && tls->hooks(pid);
+        }))
+      unhooked.insert(pid);
+  }
+  return unhooked;
 }
 
 void ProcessWatch::prepare(const std::string& program) {

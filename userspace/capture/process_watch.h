@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,13 @@ class ProcessWatch {
   // Why new processes are noticed late, or not held as asked for; empty if all is well.
   std::string degraded() const;
   std::vector<ProcessTls> processes() const;
+  // Takes the probes of these processes away, and gives them back to those left out before. Files
+  // that they share with more than kMostSharers others stay probed, for all. Returns the processes
+  // that are unhooked now. New processes are hooked as ever, shared files a moment after they map
+  // them (elsewhere they are probed beforehand).
+  static constexpr std::size_t kMostSharers = 16;
+  std::set<pid_t> leave_out(const std::set<pid_t>& pids);
+
   // Probes what will run when `program` is started here, so that its first call is seen;
   // wait_until_settled() then waits for that, too.
   void prepare(const std::string& program);

@@ -20,12 +20,17 @@ class SiteCounters {
   std::uint32_t take();
   void give_back(std::uint32_t index);
   tls_site_count read(std::uint32_t index) const;
+  // Of all sites that there ever were.
+  tls_site_count total() const;
 
  private:
   const int map_fd_;
   const std::size_t cpus_;
-  std::mutex mutex_;
-  std::vector<std::uint32_t> free_;  // guarded by mutex_
+  mutable std::mutex mutex_;
+  // Guarded by mutex_:
+  std::vector<std::uint32_t> free_;
+  std::vector<bool> used_;
+  tls_site_count gone_{};  // of counters that were given back
 };
 
 }  // namespace llmtap

@@ -16,6 +16,9 @@ namespace llmtap {
 // Go crypto/tls, by the function table that every Go program carries. Milliseconds.
 ProbePlan find_go(const ElfFile& elf);
 
+// Where a JVM writes to sockets: for counting what its own TLS hides.
+ProbePlan find_java(const ElfFile& elf);
+
 // BoringSSL, by the reasons of its errors.
 ProbePlan find_boringssl(const ElfFile& elf);
 

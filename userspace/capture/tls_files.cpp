@@ -10,10 +10,12 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "userspace/capture/elf.h"
 #include "userspace/capture/grace_periods.h"
 #include "userspace/capture/probe_table.h"
+#include "userspace/capture/process_maps.h"
 
 namespace llmtap {
 namespace {
@@ -54,7 +56,9 @@ struct TlsFiles::State {
     Version version;
     std::shared_ptr<Fd> fd;  // held while a stage is under way or probes are attached
     TlsFile tls;
-    int stages = 0;  // under way or waiting
+    std::map<pid_t, std::uint64_t> singles;  // attachments in one process; when narrowed
+    bool counted = false;                    // in `probed`
+    int stages = 0;                          // under way or waiting
     std::size_t users = 0;
     Clock::time_point unused_since = Clock::now();
     bool without() const {
@@ -81,12 +85,15 @@ struct TlsFiles::State {
   void run(const Job& job);
   void finish(const Job& job, ProbePlan plan);
   void sweep();
+  Result<std::map<pid_t, std::uint64_t>> attach_each(const Entry& entry,
+                                                     const std::set<pid_t>& pids);
   std::vector<std::uint64_t> forget(std::map<FileId, Entry>::iterator entry);
   void detach(const std::vector<std::uint64_t>& attachments);
 
   ProbeAttacher& attacher;
   const TlsFilesOptions options;
   GracePeriods grace_periods;
+  std::mutex narrowing;  // one at a time; taken before mutex
   mutable std::mutex mutex;
   // Guarded by mutex:
   std::map<FileId, Entry> entries;
@@ -179,7 +186,7 @@ void TlsFiles::State::finish(const Job& job, ProbePlan plan) {
       Entry& entry = found->second;
       TlsFile& tls = entry.tls;
       if (attached && *attached != 0) {
-        if (tls.attachments.empty()) ++probed;
+        if (!std::exchange(entry.counted, true)) ++probed;
         tls.attachments.push_back(*attached);
       }
       if (!attached) tls.error = attached.error().message;
@@ -222,7 +229,8 @@ void TlsFiles::State::sweep() {
 
 std::vector<std::uint64_t> TlsFiles::State::forget(std::map<FileId, Entry>::iterator entry) {
   auto attachments = std::move(entry->second.tls.attachments);
-  if (!attachments.empty()) --probed;
+  for (const auto& [pid, id] : entry->second.singles) attachments.push_back(id);
+  if (entry->second.counted) --probed;
   entries.erase(entry);
   return attachments;
 }
@@ -281,6 +289,68 @@ void TlsFiles::release(const FileId& id) {
   const auto found = state_->entries.find(id);
   if (found == state_->entries.end() || found->second.users == 0) return;
   if (--found->second.users == 0) found->second.unused_since = Clock::now();
+}
+
+// Those of `pids` that have no attachment of their own yet. Processes that are gone are no error.
+Result<std::map<pid_t, std::uint64_t>> TlsFiles::State::attach_each(const Entry& entry,
+                                                                    const std::set<pid_t>& pids) {
+  std::map<pid_t, std::uint64_t> attached;
+  for (const pid_t pid : pids) {
+    if (entry.singles.count(pid) != 0) continue;
+    const GracePeriods::Hurry hurry(grace_periods);
+    const auto id = attacher.attach_in(path_of(*entry.fd), entry.tls.plan, pid);
+    if (id) {
+      attached.emplace(pid, *id);
+    } else if (process_exists(pid)) {
+      for (const auto& [done, one] : attached) attacher.detach(one);
+      return id.error();
+    }
+  }
+  return attached;
+}
+
+Status TlsFiles::narrow(const FileId& id, const std::optional<std::set<pid_t>>& pids) {
+  State& s = *state_;
+  const std::lock_guard narrowing(s.narrowing);
+  std::optional<State::Entry> entry;
+  {
+    const std::lock_guard lock(s.mutex);
+    const auto found = s.entries.find(id);
+    if (found == s.entries.end() || !found->second.counted) return Unit{};
+    if (found->second.stages != 0) return Error{"the file is still being searched"};
+    entry = found->second;
+  }
+  if (entry->tls.only == pids) return Unit{};
+  // The new ones first: no call falls between.
+  std::vector<std::uint64_t> everywhere, old;
+  auto singles = s.attach_each(*entry, pids.value_or(std::set<pid_t>{}));
+  if (!singles) return singles.error();
+  if (!pids) {
+    const GracePeriods::Hurry hurry(s.grace_periods);
+    const auto attached = s.attacher.attach(path_of(*entry->fd), entry->tls.plan);
+    if (!attached) return attached.error();
+    everywhere.push_back(*attached);
+  }
+  old = entry->tls.attachments;
+  for (const auto& [pid, one] : entry->singles) {
+    if (pids && pids->count(pid) != 0) singles->emplace(pid, one);
+    else old.push_back(one);
+  }
+  {
+    const std::lock_guard lock(s.mutex);
+    const auto found = s.entries.find(id);
+    if (found != s.entries.end() && found->second.fd == entry->fd) {
+      found->second.tls.attachments = std::move(everywhere);
+      found->second.tls.only = pids;
+      found->second.singles = std::move(*singles);
+    } else {  // changed or let go meanwhile: what it had is gone already
+      old = std::move(everywhere);
+      for (const auto& [pid, one] : *singles)
+        if (entry->singles.count(pid) == 0) old.push_back(one);
+    }
+  }
+  s.detach(old);
+  return Unit{};
 }
 
 std::optional<TlsFile> TlsFiles::tls(const FileId& id) const {

@@ -9,12 +9,15 @@
 // file at a time. Thread safe.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +33,10 @@ class ProbeAttacher {
   virtual ~ProbeAttacher() = default;
   // All sites of the plan in the file at `path` (valid during the call). The id is never 0.
   virtual Result<std::uint64_t> attach(const std::string& path, const ProbePlan& plan) = 0;
+  // Likewise, in one process only.
+  virtual Result<std::uint64_t> attach_in(const std::string&, const ProbePlan&, pid_t) {
+    return Error{"probes cannot be placed in one process alone"};
+  }
   virtual void detach(std::uint64_t id) = 0;
 };
 
@@ -44,9 +51,19 @@ struct TlsFile {
   FileId id;
   std::string path;  // as the process that showed it first sees it
   ProbePlan plan;    // of both stages
-  std::vector<std::uint64_t> attachments;
+  std::vector<std::uint64_t> attachments;  // in every process
+  // Probed in these processes only; see narrow().
+  std::optional<std::set<pid_t>> only;
   bool searching = false;  // there may be more to find
   std::string error;       // why attaching failed
+
+  // Plaintext shows at its sites; false for what only counts unseen connections.
+  bool readable() const {
+    for (const auto& site : plan.sites)
+      if (TLS_COOKIE_LIBRARY(site.cookie) != TLS_LIB_JSSE) return true;
+    return false;
+  }
+  bool hooks(pid_t pid) const { return only ? only->count(pid) != 0 : !attachments.empty(); }
 };
 
 class TlsFiles {
@@ -63,6 +80,10 @@ class TlsFiles {
   // A process maps it; a process does not any more. Unknown ids are ignored.
   void retain(const FileId& id);
   void release(const FileId& id);
+
+  // Probes the file in these processes only, until told otherwise; nothing: in every one that maps
+  // it, now and later. On errors all stays as it was. Calls of other processes are seen throughout.
+  Status narrow(const FileId& id, const std::optional<std::set<pid_t>>& pids);
 
   std::optional<TlsFile> tls(const FileId& id) const;
   // Every file with TLS, mapped or not.

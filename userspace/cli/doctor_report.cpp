@@ -8,6 +8,7 @@
 #include <map>
 
 #include "userspace/capture/process_maps.h"
+#include "userspace/capture/process_notes.h"
 #include "userspace/capture/process_sockets.h"
 #include "userspace/enrich/process_info.h"
 
@@ -32,7 +33,7 @@ bool is_readable(pid_t pid) {
 std::string remark(const ProcessReport& report, bool readable) {
   if (!readable) return "cannot be looked at: run as root";
   const bool has_sites = std::any_of(report.files.begin(), report.files.end(),
-                                     [](const TlsFile& f) { return !f.plan.sites.empty(); });
+                                     [](const TlsFile& f) { return f.readable(); });
   if (has_sites) return {};
   const std::string open = report.https == 0 ? ""
                                              : " (" + std::to_string(report.https) +
@@ -92,6 +93,7 @@ DoctorReport examine_host(const std::vector<pid_t>& pids) {
   for (auto& process : (*watch)->processes()) found[process.pid] = std::move(process.files);
 
   ProcessTable table;
+  const ProcessNotes notes = read_notes();
   const bool asked = !pids.empty();
   for (const pid_t pid : asked ? pids : numbered_entries("/proc")) {
     if (pid == getpid()) continue;
@@ -99,9 +101,12 @@ DoctorReport examine_host(const std::vector<pid_t>& pids) {
     ProcessReport one;
     one.process = table.info(pid);
     if (const auto files = found.find(pid); files != found.end()) one.files = files->second;
-    if (one.files.empty()) one.https = https_connections(pid);
+    const bool seen = std::any_of(one.files.begin(), one.files.end(),
+                                  [](const TlsFile& f) { return f.readable(); });
+    if (!seen) one.https = https_connections(pid);
     one.remark = process_exists(pid) ? remark(one, is_readable(pid)) : "no such process";
-    if (asked || !one.files.empty() || one.https != 0 || one.process.language == "java") {
+    if (const auto note = notes.find(pid); note != notes.end()) one.note = note->second;
+    if (asked || !one.note.empty() || !one.files.empty() || one.https != 0 || one.process.language == "java") {
       report.processes.push_back(std::move(one));
     } else {
       ++report.without_tls;

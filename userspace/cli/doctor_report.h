@@ -27,6 +27,7 @@ struct ProcessReport {
   std::vector<TlsFile> files;  // only those with TLS
   std::size_t https = 0;       // open HTTPS connections, where no TLS was found
   std::string remark;          // why nothing can be seen, if that is so; one line
+  std::string note;            // what the running daemon says about it
 };
 
 struct DoctorReport {

@@ -32,6 +32,8 @@ const char* library_name(const ProbeSite& site) {
       return "rustls (AWS-LC)";
     case TLS_LIB_RUSTLS_RING:
       return "rustls (ring)";
+    case TLS_LIB_JSSE:
+      return "Java (JSSE)";
     default:
       return "?";
   }
@@ -106,6 +108,7 @@ std::string cost_of(const TlsFile& file) {
 std::string state_of(const DoctorReport& report, const TlsFile& file) {
   if (file.plan.sites.empty())
     return file.plan.reason.empty() ? "still being searched" : file.plan.reason;
+  if (!file.readable()) return "out of reach: connections to LLMs are counted, not seen";
   std::string state = report.able ? "can be hooked" : "the host cannot hook it";
   if (!file.plan.reason.empty()) state += "; " + file.plan.reason;
   return state;
@@ -122,8 +125,13 @@ std::vector<Row> rows_of(const DoctorReport& report) {
                        cost_of(file) + "  " + state_of(report, file)},
                       file.plan.sites.empty() ? kYellow : kGreen,
                       details_of(file)});
-    if (one.files.empty())
+    const bool said = std::any_of(one.files.begin(), one.files.end(), [&](const TlsFile& file) {
+      return file.plan.reason == one.remark;
+    });
+    if (!one.remark.empty() && !said)
       rows.push_back({{pid, program, service, "-", "-", one.remark}, kYellow, {}});
+    if (!one.note.empty())
+      rows.push_back({{pid, program, service, "", "", one.note}, kYellow, {}});
   }
   return rows;
 }
@@ -219,7 +227,7 @@ std::string to_json(const DoctorReport& report) {
                          {"return", site.wants_return}});
       json one = {{"path", file.path},
                   {"sites", std::move(sites)},
-                  {"hookable", report.able && !file.plan.sites.empty()}};
+                  {"hookable", report.able && file.readable()}};
       if (!file.plan.reason.empty()) one["reason"] = file.plan.reason;
       files.push_back(std::move(one));
     }
@@ -231,6 +239,7 @@ std::string to_json(const DoctorReport& report) {
     if (!process.process.container_id.empty()) one["container_id"] = process.process.container_id;
     if (process.https != 0) one["https_connections"] = process.https;
     if (!process.remark.empty()) one["remark"] = process.remark;
+    if (!process.note.empty()) one["note"] = process.note;
     processes.push_back(std::move(one));
   }
   const json all = {{"able", report.able},

@@ -41,7 +41,11 @@ int record(const RecordOptions& options) {
     command = std::make_unique<ObservedCommand>(std::move(*held));
   }
   const auto& signalled = stop_on_signals();
-  auto capture = KernelCapture::start(command != nullptr, false, PlainOptions{default_plain_ports()});
+  CaptureOptions capturing;
+  capturing.targets_only = command != nullptr;
+  capturing.plain = PlainOptions{default_plain_ports()};
+  capturing.busy.calls_per_second = 0;
+  auto capture = KernelCapture::start(capturing);
   if (!capture) return fail(capture.error().message);
   KernelCapture& kernel = **capture;
   auto recording = RecordingSource::create(options.file, kernel.source());

@@ -38,9 +38,25 @@ class FakeAttacher final : public ProbeAttacher {
     if (plan.sites.empty()) return Error{"nothing to attach"};
     return last_;
   }
+  Result<std::uint64_t> attach_in(const std::string& path, const ProbePlan& plan,
+                                  pid_t pid) override {
+    auto id = attach(path, plan);
+    const std::lock_guard lock(mutex_);
+    if (id) in_[*id] = pid;
+    return id;
+  }
   void detach(std::uint64_t id) override {
     const std::lock_guard lock(mutex_);
     attached_.erase(id);
+    in_.erase(id);
+  }
+  // Where the file is probed; 0 for every process.
+  std::set<pid_t> where(ino_t inode) const {
+    const std::lock_guard lock(mutex_);
+    std::set<pid_t> pids;
+    for (const auto& [id, i] : attached_)
+      if (i == inode) pids.insert(in_.count(id) != 0 ? in_.at(id) : 0);
+    return pids;
   }
   bool holds(ino_t inode) const {
     const std::lock_guard lock(mutex_);
@@ -58,6 +74,7 @@ class FakeAttacher final : public ProbeAttacher {
   mutable std::mutex mutex_;
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, ino_t> attached_;
+  std::map<std::uint64_t, pid_t> in_;
   std::map<ino_t, int> times_;
 };
 
@@ -225,6 +242,39 @@ TEST_CASE("watch: processes that run already, and their children", "[unit]") {
   CHECK(within(10s, [&] { return users() == 2; }));
 }
 
+TEST_CASE("watch: a process is left out, its neighbours are not", "[unit]") {
+  const test::TemporaryFile library(content(kLibSsl));
+  const ino_t file = inode(library.path());
+  const auto maps = [&](const ProcessWatch& watch, pid_t pid) {
+    const auto found = find(watch, pid);
+    return found && std::any_of(found->files.begin(), found->files.end(),
+                                [&](const TlsFile& f) { return f.id.inode == file; });
+  };
+  FakeAttacher attacher;
+  auto started = ProcessWatch::start(attacher, nullptr);
+  REQUIRE(started.ok());
+  ProcessWatch& watch = **started;
+  REQUIRE(watch.wait_until_settled(30s));
+  Python busy(load_and_wait(library.path())), other(load_and_wait(library.path()));
+  REQUIRE(within(10s, [&] { return maps(watch, busy.pid()) && maps(watch, other.pid()); }));
+  REQUIRE(within(10s, [&] { return attacher.where(file) == std::set<pid_t>{0}; }));
+  // python itself may carry TLS that many processes share: then it stays hooked there.
+  watch.leave_out({busy.pid()});
+  CHECK(attacher.where(file) == std::set{other.pid()});
+  Python late(load_and_wait(library.path()));
+  CHECK(within(10s, [&] {
+    return attacher.where(file) == std::set{other.pid(), late.pid()};
+  }));
+  other.stop();
+  CHECK(within(15s, [&] { return attacher.where(file) == std::set{late.pid()}; }));
+  watch.leave_out({});
+  CHECK(attacher.where(file) == std::set<pid_t>{0});
+  late.stop();
+  // Alone with the file, nothing is left of it.
+  watch.leave_out({busy.pid()});
+  CHECK(within(15s, [&] { return attacher.where(file).empty(); }));
+}
+
 TEST_CASE("watch: a file that is overwritten in place is looked at again", "[unit]") {
   const test::TemporaryFile library(content("/bin/ls"));
   FakeAttacher attacher;
@@ -250,16 +300,28 @@ TEST_CASE("watch: a file that is overwritten in place is looked at again", "[uni
 TEST_CASE("watch: grace periods are short during an attach only", "[unit]") {
   const test::TemporaryFile knob("0\n");
   const auto value = [&] { return content(knob.path().c_str())[0]; };
-  GracePeriods periods(knob.path());
+  const std::string marker = knob.path() + ".set";
+  const auto marked = [&] { return access(marker.c_str(), F_OK) == 0; };
+  GracePeriods periods(knob.path(), marker);
   {
     const GracePeriods::Hurry outer(periods);
     CHECK(value() == '1');
+    CHECK(marked());
     {
       const GracePeriods::Hurry inner(periods);
     }
     CHECK(value() == '1');
   }
   CHECK(value() == '0');
+  CHECK_FALSE(marked());
+  // A daemon that was killed in the middle: the next one puts it back.
+  std::ofstream(knob.path()) << "1\n";
+  std::ofstream{marker};
+  {
+    const GracePeriods next(knob.path(), marker);
+  }
+  CHECK(value() == '0');
+  CHECK_FALSE(marked());
   // Somebody else's setting stays.
   std::ofstream(knob.path()) << "1\n";
   {
@@ -267,7 +329,7 @@ TEST_CASE("watch: grace periods are short during an attach only", "[unit]") {
   }
   CHECK(value() == '1');
   // A machine without it.
-  GracePeriods none("/nonexistent");
+  GracePeriods none("/nonexistent", marker);
   const GracePeriods::Hurry hurry(none);
 }
 
