@@ -3,6 +3,7 @@
 
 #include "tests/unit/sinks/otlp_support.h"
 #include "userspace/sinks/otlp/messages.h"
+#include "userspace/sinks/otlp/metrics.h"
 #include "userspace/sinks/otlp/resource.h"
 #include "userspace/sinks/otlp/span_map.h"
 #include "userspace/sinks/otlp/trace_ids.h"
@@ -101,6 +102,19 @@ TEST_CASE("otlp: operations and providers", "[unit]") {
       CHECK(provider_name(call) == c.vendor);
     }
   }
+}
+
+TEST_CASE("otlp: a hop through a gateway has no tokens of its own", "[unit]") {
+  auto call = sample_chat();
+  call.vendor.push_back({"proxy_hop", "\"other\""});
+  const Span span = make_span(call, {});
+  CHECK(span.name == "invoke_workflow gpt-4o");
+  CHECK(!span.attributes.contains("gen_ai.usage.input_tokens"));
+  CHECK(!span.attributes.contains("gen_ai.usage.reasoning.output_tokens"));
+  MetricTable table({}, {}, 1);
+  table.add(call);
+  for (const auto& metric : table.collect(2).at(0).metrics)
+    CHECK(metric.name != "gen_ai.client.token.usage");
 }
 
 TEST_CASE("otlp: errors", "[unit]") {

@@ -100,7 +100,7 @@ void MetricTable::add(const CallRecord& call) {
       service_resource(call, host_).dump(-1, ' ', false, Value::error_handler_t::replace);
   const Value attributes = metric_attributes(call);
   add_times(call, resource, attributes);
-  if (call.observed == ObservedEnd::kServer) return;
+  if (call.observed == ObservedEnd::kServer || is_proxy_hop(call)) return;
   if (call.usage.source == Usage::Source::kEstimated && !options_.estimated_tokens) return;
   if (options_.conventions == Conventions::kLatest) {
     add_latest_tokens(call, resource, attributes);

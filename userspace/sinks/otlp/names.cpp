@@ -52,8 +52,14 @@ std::string provider_name(const CallRecord& call) {
   return label.empty() ? "unknown" : label;
 }
 
+bool is_proxy_hop(const CallRecord& call) {
+  return std::any_of(call.vendor.begin(), call.vendor.end(),
+                     [](const Param& p) { return p.name == "proxy_hop"; });
+}
+
 // For speech, moderation and reranking the conventions have no word yet; custom ones are allowed.
 std::string_view operation_name(const CallRecord& call) {
+  if (is_proxy_hop(call)) return "invoke_workflow";
   switch (call.operation) {
     case Operation::kChat:
       return call.dialect.starts_with("gemini") ? "generate_content" : "chat";

@@ -53,6 +53,10 @@ void put_response(const CallRecord& call, Value& out) {
   if (reasons.empty() && call.finish_reason) reasons.push_back(*call.finish_reason);
   if (!reasons.empty()) out["gen_ai.response.finish_reasons"] = std::move(reasons);
   put(out, "gen_ai.embeddings.dimension.count", call.embedding_size);
+  for (const auto& param : call.vendor) {
+    if (param.name == "service_tier" && call.dialect.starts_with("openai"))
+      out["openai.response.service_tier"] = parse_or_text(param.json);
+  }
 }
 
 void put_usage(const CallRecord& call, const MapOptions& options, Value& out) {
@@ -88,7 +92,7 @@ Value attributes_of(const CallRecord& call, const MapOptions& options) {
   put_identity(call, out);
   put_request_params(call, options.conventions, out);
   put_response(call, out);
-  put_usage(call, options, out);
+  if (!is_proxy_hop(call)) put_usage(call, options, out);
   put_observed(call, out);
   return out;
 }
@@ -127,12 +131,16 @@ Value exception_of(const CallRecord& call) {
 }  // namespace
 
 std::optional<std::uint64_t> input_tokens(const CallRecord& call) {
+  if (is_proxy_hop(call)) return std::nullopt;
   auto tokens = call.usage.input();
   if (tokens && call.usage.tool_prompt) *tokens += *call.usage.tool_prompt;
   return tokens;
 }
 
-std::optional<std::uint64_t> output_tokens(const CallRecord& call) { return call.usage.output(); }
+std::optional<std::uint64_t> output_tokens(const CallRecord& call) {
+  if (is_proxy_hop(call)) return std::nullopt;
+  return call.usage.output();
+}
 
 std::optional<double> time_to_first_chunk(const CallRecord& call) {
   const auto& timing = call.timing;
