@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A process that is busy with TLS and never speaks to an LLM loses its probes and pays nothing; the
-others, also those that start then, are seen as ever; it is said and can be asked for.
+others, also those that start then, are seen as ever. A process that is hooked and sends past its
+probes is reported. Both can be asked for.
 """
 import json
 import os
@@ -11,7 +12,7 @@ import time
 import unittest
 
 import harness
-from harness import BINARY, CLIENTS, WorldCase, job, nonce_of
+from harness import BINARY, CLIENTS, PYTHON, WorldCase, job, nonce_of
 
 PROGRAMS = pathlib.Path(os.environ.get("LLMTAP_PROGRAMS", BINARY.parent / "tests" / "programs"))
 PINGPONG = next((p for p in (BINARY.parent / "tls_pingpong", PROGRAMS / "tls_pingpong")
@@ -84,6 +85,32 @@ class Unhook(WorldCase):
         print(f"  captured of 20 processes started meanwhile: {len(seen)}", flush=True)
         self.assertEqual(seen, {one["nonce"] for one in jobs})
         self.assertNotIn("unmatched_return", daemon.log.read_text())
+
+    def test_attached_but_silent(self):
+        config = self.world.dir / "silent.yaml"
+        config.write_text("unhook: {after: 500ms}\n")  # looks at everything more often
+        daemon = self.daemon("--config", config)
+        process = subprocess.Popen([PYTHON, "-c", SILENT], stdin=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        name = f"(pid {process.pid})"
+        self.wait_for(daemon, f"{name} sends over HTTPS and none of its probes sees it", 30)
+        self.assertEqual(daemon.log.read_text().count(name), 1)
+        report = json.loads(subprocess.run(
+            [BINARY, "doctor", "--json", str(process.pid)], stdout=subprocess.PIPE,
+            text=True).stdout)
+        self.assertIn("attached but silent", report["processes"][0]["note"])
+
+
+# Maps a TLS library that is hooked, and sends to port 443 without it, until stdin ends.
+SILENT = """
+import select, socket, ssl, sys
+listener = socket.create_server(("127.0.0.77", 443))
+sender = socket.create_connection(("127.0.0.77", 443))
+receiver = listener.accept()[0]
+while not select.select([sys.stdin], [], [], 0.2)[0]:
+    sender.sendall(b"x" * 1000)
+    receiver.recv(4096)
+"""
 
 
 if __name__ == "__main__":

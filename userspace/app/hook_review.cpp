@@ -109,11 +109,13 @@ void HookReview::review_busy() {
   std::set<pid_t> left_out;
   {
     const std::lock_guard lock(mutex_);
-    const bool changed = busy_.judge(uses, interval, now);
+    busy_.judge(uses, interval, now);
     left_out = busy_.left_out();
-    if (!changed && left_out.size() >= unhooked_.size()) return;
   }
+  if (left_out.empty() && unhooked_.empty()) return;
+  // Also when nobody is new: who shares their files changes.
   const auto before = std::exchange(unhooked_, watch_.leave_out(left_out));
+  if (unhooked_ == before) return;
   left_out_ = unhooked_.size();
   say_left_out(before);
   write_notes();
@@ -156,7 +158,7 @@ void HookReview::review_silence() {
     if (silent_pids_.count(pid) == 0)
       log_warning("attached but silent: " + name_of_process(pid) +
                   " sends over HTTPS and none of its probes sees it: it uses another TLS library, "
-                  "or a version that the probes do not fit");
+                  "or a version that the probes do not fit, or passes on what others encrypted");
   silent_pids_ = std::move(silent);
   silent_ = silent_pids_.size();
   write_notes();
