@@ -19,7 +19,7 @@ constexpr std::size_t kLongestToken = 16384;
 
 bool in_tail(KeyTail tail, char c) {
   if (tail == KeyTail::kToken) return token(c);
-  return tail == KeyTail::kDotted ? token(c) || c == '.' : base64(c);
+  return tail == KeyTail::kDotted ? token(c) || c == '.' : base64(c) && c != '%';
 }
 
 // Which forms begin with a byte: [begin, end) of a table ordered by first byte.
