@@ -91,7 +91,8 @@ void HttpReceiver::serve(int fd) {
       if (cuts_ > 0) {
         --cuts_;
         reset_on_close(fd);
-        break;
+        ::close(fd);
+        return;
       }
     }
   }
