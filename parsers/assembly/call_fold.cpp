@@ -249,6 +249,9 @@ void CallFold::body(Side side, std::string_view bytes, Stamp stamp) {
   state_->body(side, bytes, stamp);
 }
 void CallFold::gap(Side side, std::uint64_t bytes) { state_->gap(side, bytes); }
+void CallFold::trailers(Side side, Headers&& trailers) {
+  state_->trailers(side, std::move(trailers));
+}
 void CallFold::finish(Side side, Stamp stamp) { state_->finish(side, stamp); }
 void CallFold::message(Side side, std::string_view payload, bool, Stamp stamp) {
   state_->message(side, payload, stamp);

@@ -46,6 +46,7 @@ class CallFold {
   void response(ResponseHead&& head, Stamp stamp);
   void body(Side side, std::string_view bytes, Stamp stamp);
   void gap(Side side, std::uint64_t bytes);
+  void trailers(Side side, Headers&& trailers);
   void finish(Side side, Stamp stamp);
   void message(Side side, std::string_view payload, bool text, Stamp stamp);
   // Ends the exchange and emits. Nothing may follow but the destructor.

@@ -29,6 +29,7 @@ struct CallFold::State final : private BodySink {
   void response(ResponseHead&& head, Stamp stamp);
   void body(Side side, std::string_view bytes, Stamp stamp);
   void gap(Side side, std::uint64_t bytes);
+  void trailers(Side side, Headers&& trailers);
   void finish(Side side, Stamp stamp);
   void message(Side side, std::string_view payload, Stamp stamp);
   void end(End end, Stamp stamp);
@@ -56,6 +57,7 @@ struct CallFold::State final : private BodySink {
   void loss(LossReason reason, std::uint64_t bytes) override;
   static void request_loss(void* owner, LossReason reason, std::uint64_t bytes);
   void complete_error(const CallError& shared);
+  void read_grpc_status(const Headers& headers);
   void weigh(std::size_t bytes);
   void saw_token();
   void set_verdict(ConnVerdict verdict);

@@ -336,6 +336,10 @@ void Connection::gap(StreamId stream, Side side, std::uint64_t bytes) {
   });
 }
 
+void Connection::trailers(StreamId stream, Side side, Headers&& trailers) {
+  with(stream, [&](Exchange& e) { e.fold.trailers(side, std::move(trailers)); });
+}
+
 void Connection::finish(StreamId stream, Side side, Stamp stamp) {
   with(stream, [&](Exchange& e) {
     e.fold.finish(side, stamp);

@@ -101,6 +101,7 @@ class Connection final : private ExchangeSink {
   void response(StreamId stream, ResponseHead&& head, Stamp stamp) override;
   void body(StreamId stream, Side side, std::string_view bytes, Stamp stamp) override;
   void gap(StreamId stream, Side side, std::uint64_t bytes) override;
+  void trailers(StreamId stream, Side side, Headers&& trailers) override;
   void finish(StreamId stream, Side side, Stamp stamp) override;
   void message(StreamId stream, Side side, std::string_view payload, bool text,
                Stamp stamp) override;

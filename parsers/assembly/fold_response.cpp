@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "parsers/assembly/call_fold_state.h"
@@ -94,11 +97,43 @@ void CallFold::State::start_response(ResponseHead&& head, Stamp stamp) {
   call_.timing.response_start = ts_ns;
   parser_->response(head, call_);
   if (head.status == 101) return;
+  read_grpc_status(head.headers);
   bad_status_ = head.status >= 400;
   if (bad_status_) response_headers_ = head.headers;
   coding_ = ContentCoding(head.headers);
   decoder_ = make_body_decoder(head.headers,
                                {context_.limits.response_body, context_.limits.event});
+}
+
+// Trailers are kept with the head's fields.
+void CallFold::State::trailers(Side side, Headers&& trailers) {
+  if (side != Side::kResponse || !parser_ || in_session_) return;
+  read_grpc_status(trailers);
+  Headers kept = kept_headers(trailers);
+  header_bytes_ += size_of(kept);
+  call_.response_headers.insert(call_.response_headers.end(),
+                                std::make_move_iterator(kept.begin()),
+                                std::make_move_iterator(kept.end()));
+}
+
+// gRPC answers 200 and says in its trailers (or, without a body, in the head) how it went:
+// https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
+void CallFold::State::read_grpc_status(const Headers& headers) {
+  constexpr std::array<const char*, 17> kNames = {
+      "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+      "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
+      "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"};
+  const auto text = find_header(headers, "grpc-status");
+  std::size_t status = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), status).ec != std::errc{}) {
+    return;
+  }
+  if (status == 0 || call_.error) return;
+  call_.error.emplace();
+  call_.error->code = std::string(*text);
+  call_.error->type = status < kNames.size() ? kNames[status] : "UNKNOWN";
+  call_.error->message = find_header(headers, "grpc-message").value_or(std::string_view{});
+  call_.error->in_stream = true;
 }
 
 void CallFold::State::response_body(std::string_view bytes, Stamp stamp) {

@@ -6,10 +6,8 @@
 namespace llmtap {
 namespace {
 
-bool is_form(const Headers& headers) {
-  return find_header(headers, "content-type")
-      .value_or(std::string_view{})
-      .starts_with("multipart/form-data");
+bool is_type(const Headers& headers, std::string_view type) {
+  return find_header(headers, "content-type").value_or(std::string_view{}).starts_with(type);
 }
 
 }  // namespace
@@ -17,9 +15,12 @@ bool is_form(const Headers& headers) {
 RequestCollector::RequestCollector(const RequestHead& head, const Limits& limits, OnLoss on_loss,
                                    void* owner)
     : limit_(limits.request_body), on_loss_(on_loss), owner_(owner), coding_(head.headers) {
-  if (is_form(head.headers)) {
-    form_ = make_body_decoder(BodyKind::kMultipart, head.headers,
-                              {limits.request_body, limits.event});
+  const BodyLimits body{limits.request_body, limits.event};
+  grpc_ = is_type(head.headers, "application/grpc");
+  if (grpc_) {
+    form_ = make_body_decoder(BodyKind::kGrpc, head.headers, body);
+  } else if (is_type(head.headers, "multipart/form-data")) {
+    form_ = make_body_decoder(BodyKind::kMultipart, head.headers, body);
   }
 }
 
@@ -105,6 +106,10 @@ std::size_t RequestCollector::memory() const {
 }
 
 void RequestCollector::event(const BodyEvent& event) {
+  if (grpc_) {  // a call with one request message
+    if (bytes_.empty()) bytes_.assign(event.data);
+    return;
+  }
   field_bytes_ += sizeof(Field) + event.name.size() + event.data.size();
   if (field_bytes_ > limit_) {
     loss(LossReason::kBodyLimit, event.data.size());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Gathers the decoded body of one request: its bytes, or the fields of a form. Bounded.
+// Gathers the decoded body of one request: its bytes, the fields of a form, or the first message of a
+// gRPC call. Bounded.
 #pragma once
 
 #include <memory>
@@ -22,7 +23,10 @@ class RequestCollector final : private BodySink {
   RequestCollector(const RequestHead& head, const Limits& limits, OnLoss on_loss, void* owner);
 
   // With `only_objects`, a body that cannot be a JSON object is let go at its first byte.
-  void only_objects() { only_objects_ = true; }
+  void only_objects() {
+    only_objects_ = true;
+    if (grpc_) discard();
+  }
   void feed(std::string_view bytes, TimeNs ts_ns);
   void gap(std::uint64_t bytes);
   // `complete`: the framing says so.
@@ -49,7 +53,8 @@ class RequestCollector final : private BodySink {
   OnLoss on_loss_;
   void* owner_;
   ContentCoding coding_;
-  std::unique_ptr<BodyDecoder> form_;  // multipart only
+  std::unique_ptr<BodyDecoder> form_;  // multipart and gRPC
+  bool grpc_ = false;
   std::vector<Field> fields_;
   std::size_t field_bytes_ = 0;
   std::string bytes_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <optional>
 #include <string>
 
@@ -17,6 +18,14 @@ std::string lower(std::string_view text) {
   std::transform(out.begin(), out.end(), out.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
+}
+
+// Of a body that is not compressed; 0: unknown. A body is taken as it comes, whatever this says.
+std::size_t announced_size(const Headers& headers) {
+  std::size_t size = 0;
+  const auto text = find_header(headers, "content-length").value_or(std::string_view{});
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+  return error == std::errc{} ? size : 0;
 }
 
 // "text/event-stream; charset=utf-8" → "text/event-stream"
@@ -96,8 +105,9 @@ Sniffed sniff(std::string_view head) {
 // Holds the first few bytes of a body until they say what it is.
 class Sniffer final : public BodyDecoder {
  public:
-  Sniffer(BodyKind declared, std::string_view media_type, const BodyLimits& limits)
-      : declared_(declared), media_type_(media_type), limits_(limits) {}
+  Sniffer(BodyKind declared, std::string_view media_type, std::size_t expected,
+          const BodyLimits& limits)
+      : declared_(declared), media_type_(media_type), expected_(expected), limits_(limits) {}
 
   void feed(std::string_view bytes, TimeNs ts_ns, BodySink& sink) override {
     if (!inner_ && head_.empty()) {
@@ -162,12 +172,13 @@ class Sniffer final : public BodyDecoder {
       case BodyKind::kJsonArray: inner_ = make_json_array(limits_); break;
       case BodyKind::kAwsEventStream: inner_ = make_aws_eventstream(limits_); break;
       case BodyKind::kOpaque: inner_ = make_opaque(media_type_); break;
-      default: inner_ = make_whole(limits_, true); break;
+      default: inner_ = make_whole(limits_, true, expected_); break;
     }
   }
 
   BodyKind declared_;
   std::string media_type_;
+  std::size_t expected_;
   BodyLimits limits_;
   std::string head_;
   std::unique_ptr<BodyDecoder> inner_;
@@ -181,7 +192,7 @@ std::unique_ptr<BodyDecoder> make_body_decoder(const Headers& headers, const Bod
   if (kind == BodyKind::kMultipart || kind == BodyKind::kGrpc || is_media(type)) {
     return make_body_decoder(kind, headers, limits);
   }
-  return std::make_unique<Sniffer>(kind, type, limits);
+  return std::make_unique<Sniffer>(kind, type, announced_size(headers), limits);
 }
 
 std::unique_ptr<BodyDecoder> make_body_decoder(BodyKind kind, const Headers& headers,

@@ -2,7 +2,8 @@
 //
 // gRPC length-prefixed messages: u8 compressed | u32 length (big-endian) | message. A compressed
 // message is in the coding that grpc-encoding names; each is one event, inflated.
-// Resync: none. The framing has no mark to search for.
+// Resync: behind a gap that ends inside its message, at the next one; the framing has no mark to
+// search for, so any other gap ends the body.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -38,9 +39,14 @@ class GrpcDecoder final : public BodyDecoder {
     }
   }
 
-  void gap(std::uint64_t) override {
-    dead_ = true;
+  void gap(std::uint64_t bytes) override {
+    const bool known = discard_ > 0 || buffer_.size() >= kPrefix;
+    const std::uint64_t left = discard_ > 0 ? discard_ : known ? total(buffer_) - buffer_.size() : 0;
     clear_buffer(buffer_);
+    gap_.set();
+    dead_ = dead_ || bytes == 0 || bytes > left;
+    discard_ = dead_ ? 0 : left - bytes;
+    drop_reason_ = LossReason::kMalformedBody;
   }
 
   void finish(TimeNs, bool, BodySink& sink) override {
@@ -72,7 +78,7 @@ class GrpcDecoder final : public BodyDecoder {
       step = static_cast<std::size_t>(std::min<std::uint64_t>(discard_, available));
       discard_ -= step;
     }
-    sink.loss(dead_ ? LossReason::kMalformedBody : LossReason::kBodyLimit, step);
+    sink.loss(dead_ ? LossReason::kMalformedBody : drop_reason_, step);
     return step;
   }
 
@@ -84,8 +90,9 @@ class GrpcDecoder final : public BodyDecoder {
     if (buffer_.size() < kPrefix) return step;
     if (total(buffer_) > limit_) {
       discard_ = total(buffer_) - buffer_.size();
+      drop_reason_ = LossReason::kBodyLimit;
       clear_buffer(buffer_);
-      after_gap_ = true;
+      gap_.set();
     } else if (buffer_.size() == total(buffer_)) {
       message(buffer_, ts_ns, sink);
       clear_buffer(buffer_);
@@ -94,20 +101,18 @@ class GrpcDecoder final : public BodyDecoder {
   }
 
   void message(std::string_view bytes, TimeNs ts_ns, BodySink& sink) {
-    BodyEvent event;
-    event.ts_ns = ts_ns;
-    event.data = bytes.substr(kPrefix);
+    std::string_view data = bytes.substr(kPrefix);
     std::string inflated;
     if (bytes[0] == 1) {
       auto status = InflateStatus::kCorrupt;
       if (inflater_) {
         inflater_->reset();
-        status = inflater_->feed(event.data, [&](std::string_view out) { inflated.append(out); });
+        status = inflater_->feed(data, [&](std::string_view out) { inflated.append(out); });
       }
-      event.data = inflated;
+      data = inflated;
       if (status != InflateStatus::kDone) {
         sink.loss(LossReason::kBadCoding, bytes.size());
-        after_gap_ = true;
+        gap_.set();
         return;
       }
     } else if (bytes[0] != 0) {
@@ -115,17 +120,16 @@ class GrpcDecoder final : public BodyDecoder {
       dead_ = true;
       return;
     }
-    event.after_gap = after_gap_;
-    after_gap_ = false;
-    sink.event(event);
+    gap_.emit(data, ts_ns, sink);
   }
 
   std::size_t limit_;
   std::unique_ptr<Inflater> inflater_;
   std::string buffer_;
-  std::uint64_t discard_ = 0;
+  std::uint64_t discard_ = 0;  // of a message that is dropped
+  LossReason drop_reason_ = LossReason::kBodyLimit;
   bool dead_ = false;
-  bool after_gap_ = false;
+  GapMark gap_;
 };
 
 }  // namespace

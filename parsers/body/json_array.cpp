@@ -34,7 +34,7 @@ class JsonArrayDecoder final : public BodyDecoder {
   void gap(std::uint64_t) override {
     if (state_ == State::kEnd) return;
     clear_buffer(buffer_);
-    after_gap_ = true;
+    gap_.set();
     line_start_ = false;
     state_ = State::kResync;
   }
@@ -86,14 +86,15 @@ class JsonArrayDecoder final : public BodyDecoder {
     if (over_limit_ || buffer_.size() + part.size() > limit_) {
       sink.loss(LossReason::kBodyLimit, buffer_.size() + part.size());
       clear_buffer(buffer_);
-      over_limit_ = after_gap_ = true;
+      over_limit_ = true;
+      gap_.set();
     } else if (!closed) {
       buffer_.append(part);
     } else if (buffer_.empty()) {
-      emit(part, ts_ns, sink);
+      gap_.emit(part, ts_ns, sink);
     } else {
       buffer_.append(part);
-      emit(buffer_, ts_ns, sink);
+      gap_.emit(buffer_, ts_ns, sink);
       clear_buffer(buffer_);
     }
     if (!closed) return bytes.size();
@@ -154,15 +155,6 @@ class JsonArrayDecoder final : public BodyDecoder {
     return at;
   }
 
-  void emit(std::string_view data, TimeNs ts_ns, BodySink& sink) {
-    BodyEvent event;
-    event.ts_ns = ts_ns;
-    event.data = data;
-    event.after_gap = after_gap_;
-    after_gap_ = false;
-    sink.event(event);
-  }
-
   std::size_t limit_;
   State state_ = State::kStart;
   std::string buffer_;  // an element that began in an earlier chunk
@@ -173,7 +165,7 @@ class JsonArrayDecoder final : public BodyDecoder {
   bool escaped_ = false;
   bool over_limit_ = false;
   bool line_start_ = false;
-  bool after_gap_ = false;
+  GapMark gap_;
 };
 
 }  // namespace

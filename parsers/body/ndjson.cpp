@@ -33,7 +33,8 @@ class NdjsonDecoder final : public BodyDecoder {
 
   void gap(std::uint64_t) override {
     clear_buffer(line_);
-    skipping_ = after_gap_ = true;
+    skipping_ = true;
+    gap_.set();
   }
 
   void finish(TimeNs ts_ns, bool complete, BodySink& sink) override {
@@ -54,7 +55,7 @@ class NdjsonDecoder final : public BodyDecoder {
     if (line_.size() + part.size() > limit_) {
       sink.loss(LossReason::kBodyLimit, line_.size() + part.size());
       clear_buffer(line_);
-      after_gap_ = true;
+      gap_.set();
       skipping_ = !ends;
       return;
     }
@@ -71,19 +72,13 @@ class NdjsonDecoder final : public BodyDecoder {
 
   void emit(std::string_view line, TimeNs ts_ns, BodySink& sink) {
     line = trim(line);
-    if (line.empty()) return;
-    BodyEvent event;
-    event.ts_ns = ts_ns;
-    event.data = line;
-    event.after_gap = after_gap_;
-    after_gap_ = false;
-    sink.event(event);
+    if (!line.empty()) gap_.emit(line, ts_ns, sink);
   }
 
   std::size_t limit_;
   std::string line_;
   bool skipping_ = false;  // until the next newline
-  bool after_gap_ = false;
+  GapMark gap_;
 };
 
 }  // namespace

@@ -12,7 +12,8 @@ namespace {
 
 class WholeDecoder final : public BodyDecoder {
  public:
-  WholeDecoder(const BodyLimits& limits, bool lines) : limits_(limits), lines_(lines) {}
+  WholeDecoder(const BodyLimits& limits, bool lines, std::size_t expected)
+      : limits_(limits), lines_(lines), expected_(std::min(expected, limits.whole)) {}
 
   void feed(std::string_view bytes, TimeNs ts_ns, BodySink& sink) override {
     if (inner_) {
@@ -24,6 +25,7 @@ class WholeDecoder final : public BodyDecoder {
       return;
     }
     const std::size_t room = limits_.whole - bytes_.size();
+    make_room(bytes_, std::min(room, bytes.size()), expected_);
     bytes_.append(bytes.substr(0, room));
     bytes.remove_prefix(std::min(room, bytes.size()));
     if (lines_ && several_values()) {
@@ -99,6 +101,7 @@ class WholeDecoder final : public BodyDecoder {
 
   BodyLimits limits_;
   bool lines_;
+  std::size_t expected_;
   std::string bytes_;
   std::size_t scanned_ = 0;
   bool dropping_ = false;
@@ -134,8 +137,9 @@ class OpaqueDecoder final : public BodyDecoder {
 
 }  // namespace
 
-std::unique_ptr<BodyDecoder> make_whole(const BodyLimits& limits, bool lines) {
-  return std::make_unique<WholeDecoder>(limits, lines);
+std::unique_ptr<BodyDecoder> make_whole(const BodyLimits& limits, bool lines,
+                                        std::size_t expected) {
+  return std::make_unique<WholeDecoder>(limits, lines, expected);
 }
 
 std::unique_ptr<BodyDecoder> make_opaque(std::string_view media_type) {

@@ -21,6 +21,7 @@ extern const Provider kBedrockInvoke;
 extern const Provider kBedrockAgent;
 extern const Provider kGemini;
 extern const Provider kGeminiEmbeddings;
+extern const Provider kGeminiGrpc;
 extern const Provider kGeminiInteractions;
 extern const Provider kGeminiLive;
 extern const Provider kOpenAiRealtime;
@@ -42,6 +43,7 @@ const std::initializer_list<const Provider*> kProviders = {
     &kBedrockAgent,
     &kGemini,
     &kGeminiEmbeddings,
+    &kGeminiGrpc,
     &kGeminiInteractions,
     &kGeminiLive,
     &kVertexPredict,

@@ -22,8 +22,8 @@ struct Stamp {
 };
 
 // Receives what a decoder finds. Calls for one stream come in this order:
-//   request, (body | gap)* and finish of the request, response, (body | gap)* and finish of the
-//   response, end. Request and response parts may interleave (a server may answer early).
+//   request, (body | gap)*, trailers? and finish of the request, response, (body | gap)*, trailers?
+//   and finish of the response, end. Request and response parts may interleave (a server may answer early).
 // `end` comes exactly once for every `request` and nothing follows it. After a 101 or an extended
 // CONNECT the stream carries `message`s of both sides instead of bodies until `end`.
 // A response whose request was never seen (late attach) is not reported.
@@ -39,6 +39,8 @@ class ExchangeSink {
   // On a WebSocket also behind `finish`: one or more messages of this side could not be had. Behind
   // `finish` of an HTTP/1 response: it may answer another request.
   virtual void gap(StreamId stream, Side side, std::uint64_t bytes) = 0;
+  // Fields behind a body (RFC 9110 6.5), where there are any.
+  virtual void trailers(StreamId, Side, Headers&&) {}
   // The message of one side is whole (its framing says so).
   virtual void finish(StreamId stream, Side side, Stamp stamp) = 0;
   // One WebSocket message, unmasked, inflated and joined.

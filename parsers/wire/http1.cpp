@@ -144,6 +144,13 @@ void Http1Decoder::missing(Direction direction, std::uint64_t bytes) {
   if (const StreamId id = current(direction)) sink_->gap(id, side(direction), bytes);
 }
 
+void Http1Decoder::trailers(Direction direction, std::string_view text) {
+  const StreamId id = current(direction);
+  Headers trailers;
+  if (id != 0) parse_trailers(text, trailers);
+  if (!trailers.empty()) sink_->trailers(id, side(direction), std::move(trailers));
+}
+
 void Http1Decoder::done(Direction direction, Stamp stamp) {
   const StreamId id = current(direction);
   if (direction == requests_) {

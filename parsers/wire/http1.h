@@ -60,6 +60,7 @@ class Http1Decoder final : public Decoder, private Http1Half::Owner {
                        Stamp stamp) override;
   void body(Direction direction, std::string_view bytes, Stamp stamp) override;
   void missing(Direction direction, std::uint64_t bytes) override;
+  void trailers(Direction direction, std::string_view text) override;
   void done(Direction direction, Stamp stamp) override;
   void tunnel(Direction direction, std::string_view bytes, Stamp stamp) override;
   void lost_sync(Direction direction, bool in_message, Stamp stamp) override;

@@ -266,7 +266,7 @@ std::size_t Http1Half::on_chunk_end(std::string_view in, Owner& owner) {
   return 2;
 }
 
-// RFC 9112 7.1.2: trailer fields say nothing that a record needs. `line_`: length of the line.
+// RFC 9112 7.1.2. `line_`: length of the line; text_: the lines so far.
 std::size_t Http1Half::on_trailer(std::string_view in, Stamp stamp, Owner& owner) {
   const std::size_t newline = in.find('\n');
   const std::string_view span = in.substr(0, newline);
@@ -274,8 +274,12 @@ std::size_t Http1Half::on_trailer(std::string_view in, Stamp stamp, Owner& owner
   if (used > remaining_) return broken_chunk(used, owner);
   remaining_ -= used;
   if (span != "\r") line_ += span.size();
+  text_.append(in.substr(0, used));
   if (newline == kNone) return used;
-  if (line_ == 0) end_message(stamp, owner);
+  if (line_ == 0) {
+    if (text_.size() > 2) owner.trailers(direction_, text_);
+    end_message(stamp, owner);
+  }
   line_ = 0;
   return used;
 }

@@ -56,6 +56,7 @@ class Http1Half {
                       Stamp stamp) = 0;
     virtual void body(Direction direction, std::string_view bytes, Stamp stamp) = 0;
     virtual void missing(Direction direction, std::uint64_t bytes) = 0;  // of the current body
+    virtual void trailers(Direction direction, std::string_view text) = 0;  // of the current body
     virtual void done(Direction direction, Stamp stamp) = 0;
     // Bytes after a 101 or CONNECT.
     virtual void tunnel(Direction direction, std::string_view bytes, Stamp stamp) = 0;

@@ -228,6 +228,8 @@ bool parse_response_head(std::string_view text, ResponseHead& head) {
   return true;
 }
 
+void parse_trailers(std::string_view text, Headers& trailers) { parse_fields(text, trailers); }
+
 BodyFraming request_framing(const Headers& headers) {
   return declared_framing(headers, BodyFraming::Kind::kNone);
 }

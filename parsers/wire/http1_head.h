@@ -27,6 +27,9 @@ bool is_field_line(std::string_view line);
 bool parse_request_head(std::string_view text, RequestHead& head);
 bool parse_response_head(std::string_view text, ResponseHead& head);
 
+// Trailer fields: `text` up to the blank line.
+void parse_trailers(std::string_view text, Headers& trailers);
+
 // How the body behind a head is delimited (RFC 9112 section 6.3).
 struct BodyFraming {
   enum class Kind : std::uint8_t { kNone, kSized, kChunked, kUntilClose, kBroken };

@@ -103,7 +103,12 @@ void Http2Decoder::response_block(const FrameHeader& header, Http2Head& head) {
     stream->over[index(Side::kRequest)] = true;
     now_.sink->finish(header.stream, Side::kRequest, now_.stamp);
   }
-  if (!stream->response_started) start_response(header.stream, *stream, head);
+  if (!stream->response_started) {
+    start_response(header.stream, *stream, head);
+  } else if (ends && !stream->over[index(Side::kResponse)] && !stream->socket) {
+    Headers trailers = head.take_response().headers;
+    if (!trailers.empty()) now_.sink->trailers(header.stream, Side::kResponse, std::move(trailers));
+  }
   if (ends) side_over(header.stream, *stream, Side::kResponse);
 }
 

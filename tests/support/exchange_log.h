@@ -26,6 +26,7 @@ struct ExchangeSeen {
   int after_end = 0;  // calls that came when the exchange was over: a broken contract
   End end = End::kEvicted;
   std::string messages;
+  Headers trailers;
 
   bool damaged() const { return gap[0] || gap[1] || end != End::kComplete || !finished[0]; }
   bool operator==(const ExchangeSeen&) const = default;
@@ -51,6 +52,9 @@ class ExchangeLog final : public ExchangeSink {
     at(stream).gap[static_cast<int>(side)] = true;
     at(stream).lost[static_cast<int>(side)] += bytes;
     at(stream).body[static_cast<int>(side)].append("<gap>");
+  }
+  void trailers(StreamId stream, Side, Headers&& trailers) override {
+    at(stream).trailers = std::move(trailers);
   }
   void finish(StreamId stream, Side side, Stamp) override {
     at(stream).finished[static_cast<int>(side)] = true;

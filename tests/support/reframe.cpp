@@ -28,7 +28,7 @@ std::string fields(const Headers& headers) {
   return out;
 }
 
-std::string framed(const std::string& body, std::size_t piece) {
+std::string framed(const std::string& body, std::size_t piece, const Headers& trailers = {}) {
   if (piece == 0) return "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   std::string out = "Transfer-Encoding: chunked\r\n\r\n";
   in_pieces(body, piece, [&](std::string_view data) {
@@ -36,7 +36,7 @@ std::string framed(const std::string& body, std::size_t piece) {
     std::snprintf(size, sizeof size, "%zx\r\n", data.size());
     out.append(size).append(data).append("\r\n");
   });
-  return out + "0\r\n\r\n";
+  return out + "0\r\n" + fields(trailers) + "\r\n";
 }
 
 void put_number(std::string& out, std::uint32_t value, int bytes) {
@@ -86,7 +86,7 @@ HpackReference::Fields response_fields(const Plain& plain) {
 
 // DATA frames of all bodies, in turn.
 std::string interleaved(const std::vector<const std::string*>& bodies, std::size_t size,
-                        std::uint32_t first_stream) {
+                        std::uint32_t first_stream, const std::vector<bool>& trailers_follow) {
   std::string out;
   bool more = true;
   for (std::size_t at = 0; more; at += size) {
@@ -95,7 +95,8 @@ std::string interleaved(const std::vector<const std::string*>& bodies, std::size
       const std::string& body = *bodies[i];
       if (at >= body.size()) continue;
       const bool last = at + size >= body.size();
-      out += frame_of(0x0, last ? 1 : 0, first_stream + static_cast<std::uint32_t>(2 * i),
+      out += frame_of(0x0, last && !trailers_follow[i] ? 1 : 0,
+                      first_stream + static_cast<std::uint32_t>(2 * i),
                       std::string_view(body).substr(at, size));
       more = more || !last;
     }
@@ -138,7 +139,7 @@ std::vector<Turn> http1_turns(const Plain& plain, std::size_t piece) {
                               " HTTP/1.1\r\nHost: " + plain.request.authority + "\r\n" +
                               fields(plain.request.headers) + framed(plain.request_body, piece);
   const std::string response = "HTTP/1.1 " + std::to_string(plain.response.status) + " \r\n" +
-                               fields(plain.response.headers) + framed(plain.response_body, piece);
+                               fields(plain.response.headers) + framed(plain.response_body, piece, plain.trailers);
   return {{Direction::kWrite, request}, {Direction::kRead, response}};
 }
 
@@ -187,16 +188,26 @@ std::vector<Turn> Http2Wire::turns(const std::vector<Plain>& exchanges, std::siz
   std::string up = start_up(), down = start_down();
   const std::uint32_t first = next_stream_;
   std::vector<const std::string*> requests, responses;
+  std::vector<bool> trailers_follow;
   for (const Plain& each : exchanges) {
+    trailers_follow.push_back(!each.trailers.empty());
     const bool bare = each.request_body.empty();
     up += head_frames(next_stream_, up_.encode(request_fields(each)), bare);
-    down += head_frames(next_stream_, down_.encode(response_fields(each)), each.response_body.empty());
+    down += head_frames(next_stream_, down_.encode(response_fields(each)),
+                        each.response_body.empty() && each.trailers.empty());
     requests.push_back(&each.request_body);
     responses.push_back(&each.response_body);
     next_stream_ += 2;
   }
-  up += interleaved(requests, frame, first);
-  down += interleaved(responses, frame, first);
+  up += interleaved(requests, frame, first, std::vector<bool>(exchanges.size(), false));
+  down += interleaved(responses, frame, first, trailers_follow);
+  std::uint32_t stream = first;
+  for (const Plain& each : exchanges) {
+    HpackReference::Fields trailers;
+    for (const auto& header : each.trailers) trailers.emplace_back(header.name, header.value);
+    if (!trailers.empty()) down += head_frames(stream, down_.encode(trailers), true);
+    stream += 2;
+  }
   return {{Direction::kWrite, up}, {Direction::kRead, down}};
 }
 

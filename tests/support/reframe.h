@@ -21,6 +21,7 @@ struct Plain {
   std::string request_body;
   ResponseHead response;
   std::string response_body;
+  Headers trailers = {};  // of the response; HTTP/1 carries them behind chunks only
 };
 
 // Drops the fields that describe transfer framing or one connection; false if no transport can

@@ -153,6 +153,24 @@ TEST_CASE("swapped chunks are put in order, an answer never overtakes its reques
   CHECK(assembler.memory() < 200'000);
 }
 
+TEST_CASE("what waits for the other direction's hole is bounded", "[unit]") {
+  Limits limits;
+  limits.reorder_bytes = 16 << 10;
+  RecordLog log;
+  Assembler assembler(limits, log);
+  auto talk = to_chunks({{kUp, chat_request("one")}, {kUp, chat_request("two")},
+                         {kDown, chat_response("a", std::string(64 << 10, 'x'))}},
+                        1024);
+  for (auto& owned : talk) {
+    owned.chunk.begin_ns = owned.chunk.end_ns = kTurnNs;  // no time passes
+    const bool second = owned.chunk.direction == kUp && owned.chunk.offset > 0;
+    if (second) owned.chunk.offset += 10;  // a hole that nothing fills
+    assembler.feed(owned.view());
+    CHECK(assembler.memory() < (std::size_t{160} << 10));
+  }
+  CHECK(log.losses.bytes(LossReason::kGap) == 10);  // given up, although no time has passed
+}
+
 TEST_CASE("idle connections are evicted by event time", "[unit]") {
   Limits limits;
   limits.idle_ns = 60 * kTurnNs;

@@ -245,3 +245,35 @@ TEST_CASE("grpc: messages, compressed or not, at every split", "[unit]") {
     REQUIRE(out.losses.times(LossReason::kBadCoding) == 1);
   }
 }
+
+TEST_CASE("grpc: a gap inside a message costs that message, any other the rest", "[unit]") {
+  const auto message = [](std::string_view body) {
+    return std::string(1, '\0') + be32(static_cast<std::uint32_t>(body.size())) + std::string(body);
+  };
+  const std::string input = message("first") + message("0123456789") + message("last");
+  struct Case {
+    const char* name;
+    std::size_t at, size;  // bytes of `input` that are lost; size 0: an unknown number
+    const char* expected;
+  };
+  const Case cases[] = {
+      {"inside", 17, 5, "|first\n~|last\n"},
+      {"to its end", 17, 8, "|first\n~|last\n"},
+      {"into the next", 17, 9, "|first\n"},
+      {"in a prefix", 12, 2, "|first\n"},
+      {"between", 10, 3, "|first\n"},
+      {"unknown", 17, 0, "|first\n"},
+  };
+  for (const auto& c : cases) {
+    for (std::size_t piece : {1, 4, 100}) {
+      CAPTURE(c.name, piece);
+      auto decoder = make_body_decoder(BodyKind::kGrpc, {}, {});
+      Collected out;
+      feed_pieces(*decoder, input.substr(0, c.at), piece, out);
+      decoder->gap(c.size);
+      feed_pieces(*decoder, input.substr(c.at + c.size), piece, out);
+      decoder->finish(1, true, out);
+      CHECK(text(out) == c.expected);
+    }
+  }
+}

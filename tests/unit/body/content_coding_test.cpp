@@ -89,6 +89,18 @@ TEST_CASE("content coding: every coding, every stack, many splits", "[unit]") {
   }
 }
 
+TEST_CASE("content coding: no more stages than the limit", "[unit]") {
+  std::string list = "gzip", bytes = coded("gzip", "text");
+  for (std::size_t stages = 1; stages <= ContentCoding::kMaxStages + 1; ++stages) {
+    CAPTURE(stages);
+    const Decoded out = decode(encoding(list.c_str()), bytes, bytes.size());
+    CHECK(out.ok == (stages <= ContentCoding::kMaxStages));
+    CHECK(out.text == (out.ok ? "text" : ""));
+    list += ", gzip";
+    bytes = coded("gzip", bytes);
+  }
+}
+
 TEST_CASE("content coding: damage is an error, not a crash", "[unit]") {
   const std::string plain = sample();
   struct Case {

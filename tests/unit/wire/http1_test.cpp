@@ -195,6 +195,24 @@ TEST_CASE("http1: an early answer ends the exchange", "[unit]") {
   CHECK(log.seen.at(2).body[1] == "yes");
 }
 
+TEST_CASE("http1: trailers", "[unit]") {
+  for (std::size_t size : {0, 1, 3}) {
+    CAPTURE(size);
+    const auto log = decode(
+        {{kUp, kGet},
+         {kDown, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
+                 "Grpc-Status: 0\r\nX-Sum: a\r\n\r\n"},
+         {kUp, kGet},
+         {kDown, sized("y")}},
+        size);
+    REQUIRE(log.seen.size() == 2);
+    CHECK(log.seen.at(1).trailers == Headers{{"grpc-status", "0"}, {"x-sum", "a"}});
+    CHECK(log.seen.at(1).end == End::kComplete);
+    CHECK(log.seen.at(2).trailers.empty());
+    CHECK(log.seen.at(2).body[1] == "y");
+  }
+}
+
 TEST_CASE("http1: tunnels", "[unit]") {
   SECTION("CONNECT") {
     const auto log = decode({{kUp, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"},

@@ -237,6 +237,15 @@ TEST_CASE("http2: limits", "[unit]") {
     CHECK(log.exchange(1).body[0] == "q");
     CHECK(log.losses.times(LossReason::kHeaderLimit) == 1);
   }
+  SECTION("payload of a control frame") {
+    feed(decoder, log, kServer, frame(std::string("\0\5\0\1\0\0", 6), 4, 0, 0));  // 65536
+    feed(decoder, log, kClient, request(1));
+    feed(decoder, log, kClient, frame(std::string(FrameReader::kMaxControl + 6, '\0'), 4, 0, 0));
+    CHECK(decoder.memory() < 4096);
+    CHECK(log.losses.times(LossReason::kHeaderLimit) == 1);
+    feed(decoder, log, kClient, data("q", 1, true));
+    CHECK(log.exchange(1).body[0] == "q");
+  }
   SECTION("fields of a head") {
     std::string block = kPost;
     for (int i = 0; i < 1000; ++i) block += "\x90";  // accept-encoding

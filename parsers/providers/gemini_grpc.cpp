@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Gemini over gRPC, as Google's gapic clients speak it: POST /{package}.{Service}/{Method} with
+//   google.ai.generativelanguage.v1beta.GenerativeService   GenerateContent, StreamGenerateContent
+//   google.cloud.aiplatform.v1.PredictionService            the same methods
+// https://github.com/googleapis/googleapis/tree/master/google/ai/generativelanguage
+//
+// The messages are those of the REST API. They are turned into its JSON by the tables below and read
+// by Gemini's own parser; fields that are in no table are passed over. The two APIs number their
+// fields differently. Quirk: the model is a field of the request, not part of the path.
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "parsers/core/protobuf.h"
+#include "parsers/providers/common.h"
+#include "parsers/providers/provider.h"
+
+namespace llmtap {
+
+extern const Provider kGemini;
+
+namespace {
+
+constexpr int kMaxDepth = 64;
+
+enum class Kind : std::uint8_t { kText, kBytes, kInteger, kBool, kFloat, kReason, kStruct, kMessage };
+
+struct Schema;
+struct Field {
+  std::uint32_t number;
+  const char* name;
+  Kind kind;
+  bool repeated = false;
+  const Schema* message = nullptr;
+};
+struct Schema {
+  std::span<const Field> fields;
+  std::span<const char* const> reasons = {};  // of its finish reason
+};
+
+// ---- Messages that both number alike ----
+constexpr Field kBlobFields[] = {{1, "mimeType", Kind::kText}, {2, "data", Kind::kBytes}};
+constexpr Schema kBlob{kBlobFields};
+constexpr Field kFileFields[] = {{1, "mimeType", Kind::kText}, {2, "fileUri", Kind::kText}};
+constexpr Schema kFile{kFileFields};
+constexpr Field kCallFields[] = {
+    {1, "name", Kind::kText}, {2, "args", Kind::kStruct}, {3, "id", Kind::kText}};
+constexpr Schema kCall{kCallFields};
+constexpr Field kResultFields[] = {
+    {1, "name", Kind::kText}, {2, "response", Kind::kStruct}, {3, "id", Kind::kText}};
+constexpr Schema kResult{kResultFields};
+constexpr Field kFunctionFields[] = {{1, "name", Kind::kText}, {2, "description", Kind::kText}};
+constexpr Schema kFunction{kFunctionFields};
+constexpr Field kToolFields[] = {{1, "functionDeclarations", Kind::kMessage, true, &kFunction}};
+constexpr Schema kTool{kToolFields};
+
+// ---- google.ai.generativelanguage.v1beta ----
+constexpr const char* kReasons[] = {"FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY",
+                                    "RECITATION", "OTHER", "LANGUAGE", "BLOCKLIST",
+                                    "PROHIBITED_CONTENT", "SPII", "MALFORMED_FUNCTION_CALL"};
+constexpr Field kPartFields[] = {{2, "text", Kind::kText},
+                                 {3, "inlineData", Kind::kMessage, false, &kBlob},
+                                 {4, "functionCall", Kind::kMessage, false, &kCall},
+                                 {5, "functionResponse", Kind::kMessage, false, &kResult},
+                                 {6, "fileData", Kind::kMessage, false, &kFile},
+                                 {11, "thought", Kind::kBool}};
+constexpr Schema kPart{kPartFields};
+constexpr Field kContentFields[] = {{1, "parts", Kind::kMessage, true, &kPart},
+                                    {2, "role", Kind::kText}};
+constexpr Schema kContent{kContentFields};
+constexpr Field kConfigFields[] = {
+    {1, "candidateCount", Kind::kInteger}, {2, "stopSequences", Kind::kText, true},
+    {4, "maxOutputTokens", Kind::kInteger}, {5, "temperature", Kind::kFloat},
+    {6, "topP", Kind::kFloat},             {7, "topK", Kind::kInteger},
+    {13, "responseMimeType", Kind::kText}, {15, "presencePenalty", Kind::kFloat},
+    {16, "frequencyPenalty", Kind::kFloat}};
+constexpr Schema kConfig{kConfigFields};
+constexpr Field kRequestFields[] = {{1, "model", Kind::kText},
+                                    {2, "contents", Kind::kMessage, true, &kContent},
+                                    {4, "generationConfig", Kind::kMessage, false, &kConfig},
+                                    {5, "tools", Kind::kMessage, true, &kTool},
+                                    {8, "systemInstruction", Kind::kMessage, false, &kContent},
+                                    {9, "cachedContent", Kind::kText}};
+constexpr Schema kRequest{kRequestFields};
+constexpr Field kCandidateFields[] = {{1, "content", Kind::kMessage, false, &kContent},
+                                      {2, "finishReason", Kind::kReason},
+                                      {3, "index", Kind::kInteger}};
+constexpr Schema kCandidate{kCandidateFields, kReasons};
+constexpr Field kUsageFields[] = {
+    {1, "promptTokenCount", Kind::kInteger},        {2, "candidatesTokenCount", Kind::kInteger},
+    {3, "totalTokenCount", Kind::kInteger},         {4, "cachedContentTokenCount", Kind::kInteger},
+    {8, "toolUsePromptTokenCount", Kind::kInteger}, {10, "thoughtsTokenCount", Kind::kInteger}};
+constexpr Schema kUsage{kUsageFields};
+constexpr Field kResponseFields[] = {{1, "candidates", Kind::kMessage, true, &kCandidate},
+                                     {3, "usageMetadata", Kind::kMessage, false, &kUsage},
+                                     {4, "modelVersion", Kind::kText},
+                                     {5, "responseId", Kind::kText}};
+constexpr Schema kResponse{kResponseFields};
+
+// ---- google.cloud.aiplatform.v1 ----
+constexpr const char* kVertexReasons[] = {"FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS",
+                                          "SAFETY", "RECITATION", "OTHER", "BLOCKLIST",
+                                          "PROHIBITED_CONTENT", "SPII", "MALFORMED_FUNCTION_CALL"};
+constexpr Field kVertexPartFields[] = {{1, "text", Kind::kText},
+                                       {2, "inlineData", Kind::kMessage, false, &kBlob},
+                                       {3, "fileData", Kind::kMessage, false, &kFile},
+                                       {5, "functionCall", Kind::kMessage, false, &kCall},
+                                       {6, "functionResponse", Kind::kMessage, false, &kResult},
+                                       {10, "thought", Kind::kBool}};
+constexpr Schema kVertexPart{kVertexPartFields};
+constexpr Field kVertexContentFields[] = {{1, "role", Kind::kText},
+                                          {2, "parts", Kind::kMessage, true, &kVertexPart}};
+constexpr Schema kVertexContent{kVertexContentFields};
+constexpr Field kVertexConfigFields[] = {
+    {1, "temperature", Kind::kFloat},       {2, "topP", Kind::kFloat},
+    {3, "topK", Kind::kFloat},              {4, "candidateCount", Kind::kInteger},
+    {5, "maxOutputTokens", Kind::kInteger}, {6, "stopSequences", Kind::kText, true},
+    {8, "presencePenalty", Kind::kFloat},   {9, "frequencyPenalty", Kind::kFloat},
+    {12, "seed", Kind::kInteger},           {13, "responseMimeType", Kind::kText}};
+constexpr Schema kVertexConfig{kVertexConfigFields};
+constexpr Field kVertexRequestFields[] = {
+    {2, "contents", Kind::kMessage, true, &kVertexContent},
+    {4, "generationConfig", Kind::kMessage, false, &kVertexConfig},
+    {5, "model", Kind::kText},
+    {6, "tools", Kind::kMessage, true, &kTool},
+    {8, "systemInstruction", Kind::kMessage, false, &kVertexContent},
+    {9, "cachedContent", Kind::kText}};
+constexpr Schema kVertexRequest{kVertexRequestFields};
+constexpr Field kVertexCandidateFields[] = {{1, "index", Kind::kInteger},
+                                            {2, "content", Kind::kMessage, false, &kVertexContent},
+                                            {3, "finishReason", Kind::kReason}};
+constexpr Schema kVertexCandidate{kVertexCandidateFields, kVertexReasons};
+constexpr Field kVertexUsageFields[] = {
+    {1, "promptTokenCount", Kind::kInteger},         {2, "candidatesTokenCount", Kind::kInteger},
+    {3, "totalTokenCount", Kind::kInteger},          {5, "cachedContentTokenCount", Kind::kInteger},
+    {13, "toolUsePromptTokenCount", Kind::kInteger}, {14, "thoughtsTokenCount", Kind::kInteger}};
+constexpr Schema kVertexUsage{kVertexUsageFields};
+constexpr Field kVertexResponseFields[] = {
+    {2, "candidates", Kind::kMessage, true, &kVertexCandidate},
+    {4, "usageMetadata", Kind::kMessage, false, &kVertexUsage},
+    {11, "modelVersion", Kind::kText},
+    {13, "responseId", Kind::kText}};
+constexpr Schema kVertexResponse{kVertexResponseFields};
+
+// ---- Message → JSON ----
+
+std::string number_text(double value) {
+  std::array<char, 32> digits;
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  const std::string text(digits.data(), end);
+  return text.find_first_not_of("0123456789+-.e") == std::string::npos ? text : "null";  // inf, nan
+}
+
+// google.protobuf.Struct (`list` false), or ListValue: their fields hold Values.
+std::string struct_json(std::string_view message, bool list, int depth);
+
+std::string value_json(std::string_view message, int depth) {
+  std::string out = "null";
+  for (ProtobufReader field(message); field.next();) {
+    switch (field.number()) {
+      case 2: out = number_text(field.as_double()); break;
+      case 3: out = quote_json(field.bytes()); break;
+      case 4: out = field.integer() != 0 ? "true" : "false"; break;
+      case 5: out = struct_json(field.bytes(), false, depth + 1); break;
+      case 6: out = struct_json(field.bytes(), true, depth + 1); break;
+      default: break;
+    }
+  }
+  return out;
+}
+
+std::string struct_json(std::string_view message, bool list, int depth) {
+  std::string out(1, list ? '[' : '{');
+  for (ProtobufReader field(message); depth < kMaxDepth && field.next();) {
+    if (field.number() != 1) continue;
+    if (out.size() > 1) out += ',';
+    if (list) {
+      out += value_json(field.bytes(), depth);
+      continue;
+    }
+    std::string_view key, value;
+    for (ProtobufReader entry(field.bytes()); entry.next();) {
+      if (entry.number() == 1) key = entry.bytes();
+      if (entry.number() == 2) value = entry.bytes();
+    }
+    out += quote_json(key) + ":" + value_json(value, depth);
+  }
+  out += list ? ']' : '}';
+  return out;
+}
+
+std::string message_json(std::string_view message, const Schema& schema, int depth = 0);
+
+std::string field_json(const ProtobufReader& field, const Field& known, const Schema& schema,
+                       int depth) {
+  switch (known.kind) {
+    case Kind::kText: return quote_json(field.bytes());
+    // Media are counted by their length, never kept: the content does not matter.
+    case Kind::kBytes: return '"' + std::string(field.bytes().size() * 4 / 3, 'A') + '"';
+    case Kind::kInteger: return std::to_string(static_cast<std::int64_t>(field.integer()));
+    case Kind::kBool: return field.integer() != 0 ? "true" : "false";
+    case Kind::kFloat: return number_text(field.as_float());
+    case Kind::kReason:
+      return field.integer() < schema.reasons.size()
+                 ? quote_json(schema.reasons[static_cast<std::size_t>(field.integer())])
+                 : std::to_string(field.integer());
+    case Kind::kStruct: return struct_json(field.bytes(), false, depth + 1);
+    case Kind::kMessage: return message_json(field.bytes(), *known.message, depth + 1);
+  }
+  return "null";
+}
+
+// In the order of the table; of a field that may not repeat the last one counts.
+std::string message_json(std::string_view message, const Schema& schema, int depth) {
+  std::string out = "{";
+  if (depth >= kMaxDepth) return "{}";
+  for (const Field& known : schema.fields) {
+    std::string value;
+    for (ProtobufReader field(message); field.next();) {
+      if (field.number() != known.number) continue;
+      if (!known.repeated) value.clear();
+      if (!value.empty()) value += ',';
+      value += field_json(field, known, schema, depth);
+    }
+    if (value.empty()) continue;
+    if (out.size() > 1) out += ',';
+    out += '"' + std::string(known.name) + "\":" + (known.repeated ? "[" + value + "]" : value);
+  }
+  return out + "}";
+}
+
+// ---- The calls ----
+
+constexpr std::string_view kGenerative = "google.ai.generativelanguage.";
+constexpr std::string_view kVertex = "google.cloud.aiplatform.";
+
+// "/google.cloud.aiplatform.v1.PredictionService/StreamGenerateContent" → its method, else empty.
+std::string_view grpc_method(std::string_view path, bool& vertex) {
+  if (!path.starts_with('/')) return {};
+  path.remove_prefix(1);
+  vertex = path.starts_with(kVertex);
+  if (!vertex && !path.starts_with(kGenerative)) return {};
+  return path.substr(path.rfind('/') + 1);
+}
+
+Match matches(const RequestHead& head) {
+  bool vertex = false;
+  const auto method = grpc_method(head.path, vertex);
+  return method == "GenerateContent" || method == "StreamGenerateContent" ? Match::kYes : Match::kNo;
+}
+
+class GeminiGrpcParser final : public CallParser {
+ public:
+  // Gemini's parser is asked as if the call had come by REST.
+  void request(const RequestHead& head, const RequestBody& body, CallRecord& call) override {
+    const auto method = grpc_method(head.path, vertex_);
+    JsonDocument document;
+    RequestBody rest;
+    rest.whole = body.whole;
+    rest.json =
+        document.parse(message_json(body.bytes, vertex_ ? kVertexRequest : kRequest));
+    const std::string model(rest.json["model"].string().value_or(""));
+    RequestHead asked = head;
+    asked.path = "/v1/" + (model.empty() ? "models/" : model) +
+                 (method == "GenerateContent" ? ":generateContent" : ":streamGenerateContent");
+    inner_->request(asked, rest, call);
+    if (model.empty()) call.model_requested.reset();
+  }
+  void response(const ResponseHead& head, CallRecord& call) override { inner_->response(head, call); }
+  Step event(const BodyEvent& event, const Json&, CallRecord& call) override {
+    const std::string text = message_json(event.data, vertex_ ? kVertexResponse : kResponse);
+    BodyEvent rest = event;
+    rest.data = text;
+    return inner_->event(rest, document_.parse(text), call);
+  }
+  void finish(CallRecord& call) override { inner_->finish(call); }
+
+ private:
+  bool vertex_ = false;
+  JsonDocument document_;
+  std::unique_ptr<CallParser> inner_ = kGemini.make();
+};
+
+std::unique_ptr<CallParser> make() { return std::make_unique<GeminiGrpcParser>(); }
+
+}  // namespace
+
+extern const Provider kGeminiGrpc;
+const Provider kGeminiGrpc = {"gemini", matches, nullptr, make};
+
+}  // namespace llmtap
