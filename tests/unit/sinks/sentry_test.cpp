@@ -53,6 +53,9 @@ TEST_CASE("sentry: an AI span", "[unit]") {
   CHECK(a["sentry.op"] == "gen_ai.chat");
   CHECK(a["sentry.environment"] == "prod");
   CHECK(a["sentry.release"] == "shop@1");
+  call.process.environment = {{"DD_ENV", "staging"}};
+  const auto own = ai_span(call, {.environment = "prod"}).attributes;
+  CHECK(own["sentry.environment"] == "staging");
   CHECK(a["gen_ai.usage.input_tokens"] == 8);  // with what was cached, or the cost is negative
   CHECK(a["gen_ai.usage.total_tokens"] == 15);
   CHECK(a["gen_ai.response.streaming"] == true);

@@ -16,6 +16,14 @@ void put(Value& out, const char* key, const std::string& value) {
   if (!value.empty()) out[key] = value;
 }
 
+// What the process says of itself, else the daemon's setting.
+std::string own_or(const CallRecord& call, std::string_view variable, const std::string& other) {
+  for (const auto& [name, value] : call.process.environment) {
+    if (name == variable && !value.empty()) return value;
+  }
+  return other;
+}
+
 // Costs known here replace those that Sentry would compute from its own list.
 void put_cost(const CallRecord& call, Value& out) {
   if (!call.cost) return;
@@ -71,8 +79,8 @@ otlp::Span ai_span(const CallRecord& call, const SpanOptions& options) {
   Value& out = span.attributes;
   out["sentry.op"] = "gen_ai." + std::string(otlp::operation_name(call));
   out["sentry.origin"] = "auto.ai.llmtap";
-  put(out, "sentry.environment", options.environment);
-  put(out, "sentry.release", options.release);
+  put(out, "sentry.environment", own_or(call, "DD_ENV", options.environment));
+  put(out, "sentry.release", own_or(call, "DD_VERSION", options.release));
   out["gen_ai.response.streaming"] = call.streamed;
   put_usage(call, unix_seconds(span.end - span.start), out);
   put_cost(call, out);

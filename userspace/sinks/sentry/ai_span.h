@@ -13,8 +13,8 @@
 namespace llmtap::sentry {
 
 struct SpanOptions {
-  std::string environment =
-      {};  // for processes that do not say theirs (DD_ENV, SENTRY_ENVIRONMENT)
+  // For processes that do not say theirs (DD_ENV, DD_VERSION).
+  std::string environment = {};
   std::string release = {};
   double sample_rate = 1;  // of traces; failed calls are always sent
   bool content = false;
