@@ -125,7 +125,7 @@ std::string decode_line(const RecordedInteraction& interaction, const DecodeOpti
     if (options.to == "llmobs") {
       auto events = llmobs::encode_events(call, {});
       line["event"] = std::move(events.front());
-      for (std::size_t i = 1; i < events.size(); ++i) line["steps"].push_back(std::move(events[i]));
+      for (std::size_t i = 1; i < events.size(); ++i) line["steps"].push_back(Line(events[i]));
     } else {
       line["call"] = record_json(call);
     }
