@@ -86,23 +86,29 @@ int main(int argc, char** argv) {
   const auto start = Clock::now();
   double worst_ms = 0;  // how long one write held the sink's thread
   for (std::size_t i = 0; i < total; ++i) {
-    std::this_thread::sleep_until(start + std::chrono::microseconds(i * 1'000'000 / static_cast<std::size_t>(rate)));
+    std::this_thread::sleep_until(
+        start + std::chrono::microseconds(i * 1'000'000 / static_cast<std::size_t>(rate)));
     const auto before = Clock::now();
     const SharedCall calls[] = {make_call(i)};
     writer.write(calls);
-    worst_ms = std::max(worst_ms, std::chrono::duration<double, std::milli>(Clock::now() - before).count());
+    worst_ms = std::max(worst_ms,
+                        std::chrono::duration<double, std::milli>(Clock::now() - before).count());
   }
   const auto down = writer.counts();
-  std::printf("down %d s at %d calls/s: %zu emitted, %ju wait (%ju MiB), %ju dropped; slowest write %.1f ms\n",
-              seconds, rate, total, static_cast<std::uintmax_t>(down.spool.records),
-              static_cast<std::uintmax_t>(down.spool.bytes >> 20),
-              static_cast<std::uintmax_t>(down.spool.dropped), worst_ms);
+  std::printf(
+      "down %d s at %d calls/s: %zu emitted, %ju wait (%ju MiB), %ju dropped; slowest write %.1f "
+      "ms\n",
+      seconds, rate, total, static_cast<std::uintmax_t>(down.spool.records),
+      static_cast<std::uintmax_t>(down.spool.bytes >> 20),
+      static_cast<std::uintmax_t>(down.spool.dropped), worst_ms);
 
   Ids ids;
-  test::HttpReceiver receiver([&ids](const test::Received& request) {
-    ids.take(request.body);
-    return test::Reply{};
-  }, port, false);
+  test::HttpReceiver receiver(
+      [&ids](const test::Received& request) {
+        ids.take(request.body);
+        return test::Reply{};
+      },
+      port, false);
   const auto up = Clock::now();
   writer.flush(std::chrono::minutes{5});
   const auto counts = writer.counts();

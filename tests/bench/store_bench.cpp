@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The store at a million calls: makes one (or goes on with the file of an earlier run), then times what people
-// ask of it. Every query runs seven times, each over a fresh connection; shown are the median, the
-// slowest, and the processor's time of the median run. Ends with 1 if a median is over its budget
-// (100 ms, a search 200 ms).
+// The store at a million calls: makes one (or goes on with the file of an earlier run), then times
+// what people ask of it. Every query runs seven times, each over a fresh connection; shown are the
+// median, the slowest, and the processor's time of the median run. Ends with 1 if a median is over
+// its budget (100 ms, a search 200 ms).
 //   bench_store FILE [CALLS]
 #include <algorithm>
 #include <chrono>
@@ -51,7 +51,7 @@ class Words {
 };
 
 CallRecord make_call(Words& words, std::int64_t number, std::int64_t total) {
-  static const char* const kModels[] = {"gpt-4o-2024-08-06", "gpt-4o-mini", "claude-sonnet-4-5",
+  static const char* const kModels[] = {"gpt-4o-2024-08-06", "gpt-4o-mini",    "claude-sonnet-4-5",
                                         "claude-haiku-4-5",  "gemini-2.5-pro", "mistral-large"};
   static const char* const kProviders[] = {"openai",    "openai", "anthropic",
                                            "anthropic", "gemini", "mistral"};
@@ -179,7 +179,8 @@ int ask(const std::string& path) {
       const auto start = Clock::now();
       const auto used = std::clock();
       auto got = question.ask(**store);
-      runs.emplace_back(ms_since(start), 1000.0 * static_cast<double>(std::clock() - used) / CLOCKS_PER_SEC);
+      runs.emplace_back(ms_since(start),
+                        1000.0 * static_cast<double>(std::clock() - used) / CLOCKS_PER_SEC);
       if (!got) return std::fprintf(stderr, "%s\n", got.error().message.c_str()), 1;
       rows = *got;
     }
@@ -187,8 +188,9 @@ int ask(const std::string& path) {
     const auto [median, used] = runs[runs.size() / 2];
     const bool late = median > question.budget_ms;
     failed += late ? 1 : 0;
-    std::printf("%-28s %4zu rows  %7.1f ms (slowest %.1f, processor %.1f) of %.0f%s\n", question.name,
-                rows, median, runs.back().first, used, question.budget_ms, late ? "  TOO SLOW" : "");
+    std::printf("%-28s %4zu rows  %7.1f ms (slowest %.1f, processor %.1f) of %.0f%s\n",
+                question.name, rows, median, runs.back().first, used, question.budget_ms,
+                late ? "  TOO SLOW" : "");
   }
   return failed == 0 ? 0 : 1;
 }

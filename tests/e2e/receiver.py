@@ -21,6 +21,7 @@ class Receiver:
         self.taken = []          # (path, body) that were answered with success
         self.asked = 0
         self.lock = threading.Lock()
+        self.closed = False
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -60,8 +61,9 @@ class Receiver:
         length = int(handler.headers.get("Content-Length", 0))
         with self.lock:
             self.asked += 1
-        if self.reset_after is not None and length > self.reset_after:
-            handler.rfile.read(self.reset_after)
+        # Who is gone does not answer on connections that are still open either.
+        if self.closed or (self.reset_after is not None and length > self.reset_after):
+            handler.rfile.read(self.reset_after or 0)
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             handler.connection.close()
             handler.close_connection = True
@@ -90,5 +92,6 @@ class Receiver:
         return [m for body in bodies for m in json.loads(body)["data"]["attributes"]["metrics"]]
 
     def close(self):
+        self.closed = True
         self.server.shutdown()
         self.server.server_close()

@@ -68,7 +68,7 @@ class Faults(WorldCase):
         emitted |= self.calls(daemon, 40)
         self.up()
         emitted |= self.calls(daemon, 20)
-        self.assert_arrive(emitted, 30)
+        self.assert_arrive(emitted, 60)
         self.assertEqual(len(self.receiver.spans()), len(emitted), "nothing was sent twice")
 
     def test_answers(self):
@@ -173,7 +173,7 @@ class Faults(WorldCase):
         filler.unlink()
         after = self.calls(daemon, 10)
         self.receiver.status = 202
-        self.assert_arrive(emitted | after, 30)
+        self.assert_arrive(emitted | after, 60)
         self.assertIn("store: writing again", daemon.log.read_text())
         daemon.stop()
         stored = len(daemon.calls())

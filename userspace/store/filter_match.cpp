@@ -103,9 +103,8 @@ bool status(const std::string& text, const CallSummary& call) {
 
 std::string folded(std::string_view text) {
   std::string terms = ' ' + search_terms(text, Store::kSearchBytes) + ' ';
-  std::transform(terms.begin(), terms.end(), terms.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
+  std::transform(terms.begin(), terms.end(), terms.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return terms;
 }
 
@@ -137,9 +136,9 @@ bool value_matches(const FilterField& field, const FilterValue& value, const Cal
     case FieldKind::kName:
     case FieldKind::kId: {
       if (field.name == "id") return call.id == value.text;
-      const auto* text =
-          std::find_if(kTexts.begin(), kTexts.end(),
-                       [&](const TextField& known) { return known.name == field.name; });
+      const auto* text = std::find_if(kTexts.begin(), kTexts.end(), [&](const TextField& known) {
+        return known.name == field.name;
+      });
       return text != kTexts.end() && glob(value.text, summary.*text->member);
     }
     case FieldKind::kNumber:

@@ -112,24 +112,28 @@ struct StoreReader::State {
 
 // Columns as StoreReader::rollup selects them.
 Result<std::vector<RollupRow>> StoreReader::State::sums(Statement& statement) const {
-  std::map<std::array<std::int64_t, 4>, Rollup> groups;
+  struct Group {
+    Rollup sums;
+    SketchSum duration, ttft;
+  };
+  std::map<std::array<std::int64_t, 4>, Group> groups;
   int code = SQLITE_ROW;
   while ((code = statement.step()) == SQLITE_ROW) {
-    auto& sums = groups[{statement.integer(0), statement.integer(1), statement.integer(2),
-                         statement.integer(3)}];
+    auto& [sums, duration, ttft] = groups[{statement.integer(0), statement.integer(1),
+                                           statement.integer(2), statement.integer(3)}];
     sums.calls += static_cast<std::uint64_t>(statement.integer(4));
     sums.input += static_cast<std::uint64_t>(statement.integer(5));
     sums.output += static_cast<std::uint64_t>(statement.integer(6));
     sums.cache_read += static_cast<std::uint64_t>(statement.integer(7));
     sums.cost_nano += statement.integer(8);
-    sums.duration.merge(statement.blob(9));
-    sums.ttft.merge(statement.blob(10));
+    duration.merge(statement.blob_view(9));
+    ttft.merge(statement.blob_view(10));
   }
   if (code != SQLITE_DONE) return Error{db.error()};
   auto name = db.prepare("SELECT text FROM name WHERE id = ?");
   if (!name) return name.error();
   std::vector<RollupRow> out;
-  for (auto& [ids, sums] : groups) {
+  for (auto& [ids, group] : groups) {
     RollupRow row;
     std::size_t at = 0;
     for (auto* text : {&row.provider, &row.model, &row.service, &row.error}) {
@@ -137,7 +141,9 @@ Result<std::vector<RollupRow>> StoreReader::State::sums(Statement& statement) co
       name->bind(ids[at++]);
       if (name->step() == SQLITE_ROW) *text = name->text(0);
     }
-    row.sums = std::move(sums);
+    row.sums = std::move(group.sums);
+    row.sums.duration = group.duration.sketch();
+    row.sums.ttft = group.ttft.sketch();
     out.push_back(std::move(row));
   }
   std::stable_sort(out.begin(), out.end(), [](const RollupRow& a, const RollupRow& b) {
@@ -183,15 +189,15 @@ Result<std::vector<CallRow>> StoreReader::calls(const CallQuery& query) const {
   State::Span span{query.from_us.value_or(0), query.to_us.value_or(kEver)};
   span.to = std::min(span.to, query.before_id.value_or(kEver));
   const auto days = state_->search_days();
-  if (!searches(query.filter) || days.empty())
-    return state_->page(query, span, days, query.limit);
+  if (!searches(query.filter) || days.empty()) return state_->page(query, span, days, query.limit);
 
   // Newest day first, and stop when there is enough: a block is found on every day on which a call
   // had it; on the next one only if that call came in late, around midnight.
   std::vector<CallRow> out;
   const auto first = std::min(days.front(), days.back());
   for (auto day = std::max(days.front(), days.back()); day + 1 >= first; --day) {
-    const State::Span part{std::max(span.from, day * kDayUs), std::min(span.to, (day + 1) * kDayUs)};
+    const State::Span part{std::max(span.from, day * kDayUs),
+                           std::min(span.to, (day + 1) * kDayUs)};
     if (part.from >= part.to) continue;
     std::vector<std::int64_t> tables;
     for (const auto known : days) {
@@ -210,10 +216,13 @@ Result<std::vector<CallRow>> StoreReader::calls(const CallQuery& query) const {
 Result<std::vector<RollupRow>> StoreReader::rollup(const RollupQuery& query) const {
   for (const auto& term : query.filter) {
     const auto name = term.field->name;
-    const bool is_class = name == "status" && std::all_of(term.values.begin(), term.values.end(),
-        [](const auto& value) { return value.text == "ok" || value.text == "error"; });
+    const bool is_class =
+        name == "status" &&
+        std::all_of(term.values.begin(), term.values.end(),
+                    [](const auto& value) { return value.text == "ok" || value.text == "error"; });
     if (name != "service" && name != "provider" && name != "model" && name != "error" && !is_class)
-      return Error{std::string(name) + ": sums are kept by service, provider, model and error only"};
+      return Error{std::string(name) +
+                   ": sums are kept by service, provider, model and error only"};
   }
   const auto condition = filter_sql(query.filter, {});
   const auto tier = query.to_us - query.from_us > kMinuteRangeUs ? kHourTier : kMinuteTier;

@@ -25,12 +25,12 @@ Status retain_rollups(Database& database, std::int64_t now_s, std::int64_t keep_
   struct Tier {
     std::int64_t tier, cutoff, piece;
   };
-  for (const auto& [tier, cutoff, piece] :
-       {Tier{kMinuteTier, now_s - kMinutesKept, 2 * 3600}, Tier{kHourTier, now_s - keep_s, 86400}}) {
+  for (const auto& [tier, cutoff, piece] : {Tier{kMinuteTier, now_s - kMinutesKept, 2 * 3600},
+                                            Tier{kHourTier, now_s - keep_s, 86400}}) {
     const std::string of = " FROM rollup WHERE tier = " + std::to_string(tier);
-    auto status = database.execute("DELETE" + of + " AND start < min(" + std::to_string(cutoff) +
-                                   ", (SELECT min(start)" + of + ") + " + std::to_string(piece) +
-                                   ')');
+    auto status =
+        database.execute("DELETE" + of + " AND start < min(" + std::to_string(cutoff) +
+                         ", (SELECT min(start)" + of + ") + " + std::to_string(piece) + ')');
     if (!status) return status;
   }
   return Unit{};

@@ -33,8 +33,8 @@ void RollupBatch::add(const RolledCall& call, bool minutes) {
   const std::int64_t start = call.start_us / kSecondUs;
   for (const auto tier : {kMinuteTier, kHourTier}) {
     if (tier == kMinuteTier && !minutes) continue;
-    auto& row = rows_[{tier, start - start % tier, call.provider, call.model, call.service,
-                       call.error}];
+    auto& row =
+        rows_[{tier, start - start % tier, call.provider, call.model, call.service, call.error}];
     ++row.calls;
     row.input += positive(call.input);
     row.output += positive(call.output);

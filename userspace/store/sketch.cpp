@@ -26,6 +26,21 @@ bool take(std::string_view& in, std::uint64_t& value) {
   return false;
 }
 
+// False: damaged; what came before was visited.
+template <class Visit>
+bool each_bucket(std::string_view encoded, Visit visit) {
+  std::uint64_t index = 0;
+  while (!encoded.empty()) {
+    std::uint64_t step = 0;
+    std::uint64_t times = 0;
+    if (!take(encoded, step) || !take(encoded, times)) return false;
+    index += step;
+    if (step > kMostBuckets || index > kMostBuckets) return false;
+    visit(static_cast<std::uint32_t>(index), times);
+  }
+  return true;
+}
+
 }  // namespace
 
 void Sketch::add(std::uint64_t us, std::uint64_t times) {
@@ -44,20 +59,27 @@ void Sketch::merge(const Sketch& other) {
 }
 
 bool Sketch::merge(std::string_view encoded) {
-  std::uint64_t index = 0;
-  // In order: the next one goes right behind the last, or a little later.
-  auto hint = buckets_.begin();
-  while (!encoded.empty()) {
-    std::uint64_t step = 0;
-    std::uint64_t times = 0;
-    if (!take(encoded, step) || !take(encoded, times)) return false;
-    index += step;
-    if (index > kMostBuckets) return false;
-    hint = buckets_.try_emplace(hint, static_cast<std::uint32_t>(index), 0);
-    hint->second += times;
+  return each_bucket(encoded, [this](std::uint32_t index, std::uint64_t times) {
+    buckets_[index] += times;
     count_ += times;
+  });
+}
+
+bool SketchSum::merge(std::string_view encoded) {
+  return each_bucket(encoded, [this](std::uint32_t index, std::uint64_t times) {
+    if (index >= buckets_.size()) buckets_.resize(index + 1);
+    buckets_[index] += times;
+  });
+}
+
+Sketch SketchSum::sketch() const {
+  Sketch out;
+  for (std::uint32_t i = 0; i < buckets_.size(); ++i) {
+    if (buckets_[i] == 0) continue;
+    out.buckets_.emplace_hint(out.buckets_.end(), i, buckets_[i]);
+    out.count_ += buckets_[i];
   }
-  return true;
+  return out;
 }
 
 std::string Sketch::encode() const {
@@ -73,8 +95,8 @@ std::string Sketch::encode() const {
 
 std::optional<double> Sketch::quantile(double q) const {
   if (count_ == 0) return std::nullopt;
-  const auto rank = static_cast<std::uint64_t>(
-      std::clamp(q, 0.0, 1.0) * static_cast<double>(count_ - 1));
+  const auto rank =
+      static_cast<std::uint64_t>(std::clamp(q, 0.0, 1.0) * static_cast<double>(count_ - 1));
   std::uint64_t seen = 0;
   for (const auto& [index, times] : buckets_) {
     seen += times;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace llmtap {
 
@@ -30,8 +31,20 @@ class Sketch {
  private:
   void add(std::uint64_t us, std::uint64_t times);
 
+  friend class SketchSum;
+
   std::map<std::uint32_t, std::uint64_t> buckets_;  // index to count; 0: below 1 us
   std::uint64_t count_ = 0;
+};
+
+// Sum of many encoded sketches: a slot per bucket, 16 KB at most, no search.
+class SketchSum {
+ public:
+  bool merge(std::string_view encoded);  // as Sketch::merge
+  Sketch sketch() const;
+
+ private:
+  std::vector<std::uint64_t> buckets_;
 };
 
 }  // namespace llmtap

@@ -49,7 +49,8 @@ std::string Statement::text(int column) const {
   if (text == nullptr) return {};
   return {text, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
-std::string Statement::blob(int column) const {
+std::string Statement::blob(int column) const { return std::string(blob_view(column)); }
+std::string_view Statement::blob_view(int column) const {
   const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
   if (bytes == nullptr) return {};
   return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};

@@ -40,6 +40,7 @@ class Statement {
   std::optional<std::int64_t> optional(int column) const;
   std::string text(int column) const;
   std::string blob(int column) const;
+  std::string_view blob_view(int column) const;  // until the next step
 
  private:
   struct Finalize {

@@ -248,8 +248,8 @@ Status Store::State::insert_row(std::int64_t id, const CallSummary& call) {
   row.bind(count(call.reasoning_tokens));
   row.bind(cost_nano(call));
   if (auto status = db.run(row); !status) return status;
-  RolledCall rolled{id, required[1], required[2], required[0], optional[1].value_or(0), 0, {}, {},
-                    {}, {}, {}};
+  RolledCall rolled{id, required[1], required[2], required[0], optional[1].value_or(0), 0, {},
+                    {}, {},          {},          {}};
   rolled.duration_us = to_us(call.duration_ns);
   if (call.ttft_ns) rolled.ttft_us = to_us(*call.ttft_ns);
   rolled.input = count(call.input_tokens);

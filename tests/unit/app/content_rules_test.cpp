@@ -70,7 +70,9 @@ redaction: {patterns: [{name: employee, regex: 'EMP-\d{6}'}]}
 sampling:
   - {when: 'service:batch', rate: 0}
   - {when: 'service:night', rate: 0, to: "datadog, store"}
-)", "c.yaml").ok());
+)",
+                     "c.yaml")
+              .ok());
   const auto call = call_of("mail jane@example.com, EMP-123456");
 
   const auto full = content_rules(config, "datadog", ContentPolicy::kFull);

@@ -29,14 +29,45 @@ TEST_CASE("filter: in memory as in the store", "[unit]") {
       calls.push_back(std::move(call));
     }
   }
-  for (const char* text :
-       {"", "provider:openai", "provider:o*,x", "-provider:openai", "model:gpt-4o*-0?", "status:ok",
-        "status:error", "status:429", "status:4xx,2xx", "-status:4xx", "duration:>1s",
-        "duration:<=2000ms", "ttft:>=250ms", "-ttft:>1ms", "cost:>0.01", "cost:<0.01", "-finish:stop",
-        "finish:stop stream:true", "stream:false", "server:false", "end:truncated", "input:10",
-        "output:>20", "service:sh*p", "service:*", "id:id-7", "response:resp-3", "request:x",
-        "wetter", "\"das wetter\"", "\"wetter das\"", "天気", "-天気", "get_weather", "city",
-        "wetter provider:openai status:ok", "error:rate_limit", "operation:chat", "session:x"}) {
+  for (const char* text : {"",
+                           "provider:openai",
+                           "provider:o*,x",
+                           "-provider:openai",
+                           "model:gpt-4o*-0?",
+                           "status:ok",
+                           "status:error",
+                           "status:429",
+                           "status:4xx,2xx",
+                           "-status:4xx",
+                           "duration:>1s",
+                           "duration:<=2000ms",
+                           "ttft:>=250ms",
+                           "-ttft:>1ms",
+                           "cost:>0.01",
+                           "cost:<0.01",
+                           "-finish:stop",
+                           "finish:stop stream:true",
+                           "stream:false",
+                           "server:false",
+                           "end:truncated",
+                           "input:10",
+                           "output:>20",
+                           "service:sh*p",
+                           "service:*",
+                           "id:id-7",
+                           "response:resp-3",
+                           "request:x",
+                           "wetter",
+                           "\"das wetter\"",
+                           "\"wetter das\"",
+                           "天気",
+                           "-天気",
+                           "get_weather",
+                           "city",
+                           "wetter provider:openai status:ok",
+                           "error:rate_limit",
+                           "operation:chat",
+                           "session:x"}) {
     CAPTURE(text);
     std::set<std::string> stored;
     for (const auto& row : find(path, text)) stored.insert(std::to_string(row.id));

@@ -58,8 +58,8 @@ TEST_CASE("sketch: quantiles within 1.2 % of the exact ones", "[unit]") {
   CHECK(whole.encode().size() < 2000);
   for (const double q : {0.0, 0.01, 0.5, 0.9, 0.99, 1.0}) {
     CAPTURE(q);
-    const auto exact =
-        static_cast<double>(values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))]);
+    const auto exact = static_cast<double>(
+        values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))]);
     CHECK(*merged.quantile(q) == Approx(exact).epsilon(0.012));
   }
 }
