@@ -14,7 +14,7 @@ namespace {
 // Clients (Claude Code, Codex, Open WebUI) and gateways (LiteLLM, Helicone, OpenRouter) that say it
 // in a header of their own.
 constexpr std::array<std::string_view, 10> kSessionHeaders = {
-    "x-session-id",         "session-id",   "session_id",          "x-claude-code-session-id",
+    "x-session-id",         "session-id",        "session_id",      "x-claude-code-session-id",
     "x-openwebui-chat-id",  "x-conversation-id", "conversation_id", "helicone-session-id",
     "x-litellm-session-id", "x-litellm-trace-id"};
 constexpr std::array<std::string_view, 5> kUserHeaders = {
@@ -106,9 +106,9 @@ Result<JsonPath> parse_json_path(std::string_view text) {
     std::string_view step;
     if (text.front() == '.') {
       text.remove_prefix(1);
-      step = text.substr(0, static_cast<std::size_t>(
-                                std::find_if_not(text.begin(), text.end(), member_char) -
-                                text.begin()));
+      step = text.substr(
+          0, static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), member_char) -
+                                      text.begin()));
       text.remove_prefix(step.size());
     } else if (text.starts_with("['")) {
       const auto end = text.find("']");

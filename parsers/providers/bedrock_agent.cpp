@@ -3,6 +3,7 @@
 // Amazon Bedrock agents and knowledge bases (bedrock-agent-runtime):
 //   POST /agents/{id}/agentAliases/{alias}/sessions/{session}/text   InvokeAgent
 //   POST /agents/{session}                                           InvokeInlineAgent
+//   POST /rerank                                                     Rerank
 //   POST /knowledgebases/{id}/retrieve, /retrieveAndGenerate, /retrieveAndGenerateStream
 // https://docs.aws.amazon.com/bedrock/latest/APIReference/API_agent-runtime_InvokeAgent.html
 //
@@ -39,6 +40,8 @@ std::optional<Target> target_of(std::string_view path) {
   } else if (s.size() >= 3 && s[s.size() - 3] == "knowledgebases" && s.back() == "retrieve") {
     target.operation = Operation::kRetrieval;
     target.knowledge_base = s[s.size() - 2];
+  } else if (s.back() == "rerank") {
+    target.operation = Operation::kRerank;
   } else if (s.size() == 2 && s[0] == "agents") {
     target.operation = Operation::kAgent;
     target.session = s[1];
@@ -100,6 +103,17 @@ void AgentParser::request(const RequestHead& head, const RequestBody& body, Call
   auto model = config["knowledgeBaseConfiguration"]["modelArn"].string();
   if (!model) model = config["externalSourcesConfiguration"]["modelArn"].string();
   if (!model) model = json["foundationModel"].string();  // inline agents
+  if (!model) {
+    model = json["rerankingConfiguration"]["bedrockRerankingConfiguration"]["modelConfiguration"]
+                ["modelArn"]
+                    .string();
+  }
+  for (const auto source : json["sources"].elements()) {
+    const Json document = source["inlineDocumentSource"];
+    const auto text = document["textDocument"]["text"].string();
+    call.documents.push_back(text ? std::string(*text)
+                                  : dump_without_media(document["jsonDocument"]));
+  }
   if (model) call.model_requested = std::string(*model);
   constexpr std::string_view kParams[] = {"enableTrace", "endSession", "streamingConfigurations",
                                           "guardrailConfiguration", "retrievalConfiguration"};
@@ -107,8 +121,8 @@ void AgentParser::request(const RequestHead& head, const RequestBody& body, Call
   if (const auto system = json["instruction"].string()) {
     call.input.push_back(text_message("system", *system));
   }
-  for (const Json& text :
-       {json["inputText"], json["retrievalQuery"]["text"], json["input"]["text"]}) {
+  for (const Json& text : {json["inputText"], json["retrievalQuery"]["text"], json["input"]["text"],
+                           json["queries"].at(0)["textQuery"]["text"]}) {
     if (text.is_string()) call.input.push_back(text_message("user", *text.string()));
   }
 }
@@ -146,7 +160,8 @@ void AgentParser::trace(const Json& json, CallRecord& call) {
     }
   }
   std::string text = "{";
-  if (const auto when = json["eventTime"].string()) text += "\"eventTime\":" + quote_json(*when) + ",";
+  if (const auto when = json["eventTime"].string())
+    text += "\"eventTime\":" + quote_json(*when) + ",";
   text += "\"trace\":" + dump_without_media(json["trace"]) + "}";
   if (traces_.size() + text.size() > kMaxTraces) return;
   traces_ += (traces_.empty() ? "[" : ",") + text;
@@ -155,6 +170,14 @@ void AgentParser::trace(const Json& json, CallRecord& call) {
 void AgentParser::whole(const Json& json, CallRecord& call) {
   if (const auto text = json["output"]["text"].string()) {
     call.output.push_back(text_message("assistant", *text));
+  }
+  for (const auto result : json["results"].elements()) {  // reranked
+    const auto index = result["index"].count();
+    if (!index || *index >= call.documents.size()) continue;
+    Message message = text_message("", call.documents[*index]);
+    message.parts.front().wire_type = "document";
+    message.parts.front().raw = result["relevanceScore"].dump();
+    call.output.push_back(std::move(message));
   }
   for (const auto result : json["retrievalResults"].elements()) {
     Message message = text_message("", result["content"]["text"].string().value_or(""));

@@ -18,12 +18,18 @@ namespace {
 
 // Control plane: listings, inference profiles, asynchronous jobs.
 bool management_path(const RequestHead& head) {
-  if (!host_of(head.authority).starts_with("bedrock")) return false;
+  const auto host = host_of(head.authority);
+  if (!host.starts_with("bedrock")) return false;
+  if (host.starts_with("bedrock.") || host.starts_with("bedrock-fips.") ||
+      host.starts_with("bedrock-agent.") || host.starts_with("bedrock-data-automation")) {
+    return true;
+  }
   const auto segments = path_segments(head.path);
   if (segments.empty()) return false;
   const auto first = segments.front();
   return first == "foundation-models" || first == "inference-profiles" || first == "async-invoke" ||
-         first == "custom-models" || first == "guardrails" || first == "model-invocation-jobs";
+         first == "custom-models" || first == "guardrails" || first == "guardrail" ||
+         first == "model-invocation-jobs";
 }
 
 Match matches(const RequestHead& head) {

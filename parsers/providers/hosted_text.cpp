@@ -68,8 +68,7 @@ Match matches(const RequestHead& head) {
                           "/text/generation_stream"}) {
     if (path_ends(head.path, path)) return Match::kYes;
   }
-  for (const auto path :
-       {"/generate", "/generate_stream", "/completion", "/complete", "/infill"}) {
+  for (const auto path : {"/generate", "/generate_stream", "/completion", "/complete", "/infill"}) {
     if (path_ends(head.path, path)) return Match::kIfBody;
   }
   if (workers_model(head.path) || hub_model(head)) return Match::kIfBody;

@@ -20,8 +20,9 @@
 namespace llmtap {
 namespace {
 
-constexpr std::string_view kParams[] = {"completion_args", "handoff_execution", "image_limit",
-                                        "include_image_base64", "pages", "store", "stream"};
+constexpr std::string_view kParams[] = {
+    "completion_args", "handoff_execution", "image_limit", "include_image_base64", "pages", "store",
+    "stream"};
 constexpr std::size_t kMaxParts = 4096;
 
 bool ocr(const RequestHead& head) { return path_ends(head.path, "/v1/ocr"); }
@@ -174,8 +175,8 @@ class MistralParser final : public CallParser {
     for (const auto page : json["pages"].elements()) {
       Message message{"assistant", {text_part("page", page["markdown"].str())}, {}, {}};
       for (const auto image : page["images"].elements()) {
-        message.parts.push_back(media_from_url(
-            PartKind::kImage, "image", image["image_base64"].string().value_or("")));
+        message.parts.push_back(
+            media_from_url(PartKind::kImage, "image", image["image_base64"].string().value_or("")));
       }
       call.output.push_back(std::move(message));
     }

@@ -54,8 +54,8 @@ ProxyHops::Call* ProxyHops::behind(const CallRecord& hop) {
 
 void ProxyHops::remember(const CallRecord& call) {
   if (call.observed == ObservedEnd::kServer) return;
-  while (!calls_.empty() && (calls_.size() >= kMostCalls ||
-                             calls_.front().end_ns + kRememberNs < call.timing.end)) {
+  while (!calls_.empty() &&
+         (calls_.size() >= kMostCalls || calls_.front().end_ns + kRememberNs < call.timing.end)) {
     calls_.pop_front();
   }
   calls_.push_back({call.conn.tgid, call.timing.request_start, call.timing.end, call.id,

@@ -145,15 +145,14 @@ void Steps::fail(std::size_t span, std::string type, std::string message) {
 }
 
 // Ends a span; its step goes on to that end and shows its first input and its last output.
-void Steps::close(std::size_t span, std::uint64_t start_ns, std::uint64_t duration_ns,
-                  Step& step) {
+void Steps::close(std::size_t span, std::uint64_t start_ns, std::uint64_t duration_ns, Step& step) {
   Value& event = spans_[span];
   event["start_ns"] = start_ns;
   event["duration"] = duration_ns;
   Value& outer = spans_[step.span];
   const std::uint64_t begin = outer["start_ns"];
-  const std::uint64_t end = std::max(begin + outer["duration"].get<std::uint64_t>(),
-                                     start_ns + duration_ns);
+  const std::uint64_t end =
+      std::max(begin + outer["duration"].get<std::uint64_t>(), start_ns + duration_ns);
   outer["duration"] = end - begin;
   Value& meta = event["meta"];
   if (meta.contains("input") && !outer["meta"].contains("input")) {
@@ -197,8 +196,8 @@ void Steps::model_output(const Value& output, Step& step) {
     event["meta"]["metadata"]["reasoningText"] = text(at(why, {"text"}));
   }
   const Value& usage = at(output, {"metadata", "usage"});
-  for (const auto& [ours, theirs] : {std::pair{"input_tokens", "inputTokens"},
-                                     std::pair{"output_tokens", "outputTokens"}}) {
+  for (const auto& [ours, theirs] :
+       {std::pair{"input_tokens", "inputTokens"}, std::pair{"output_tokens", "outputTokens"}}) {
     if (const Value& count = at(usage, {theirs}); count.is_number()) {
       event["metrics"][ours] = count;
     }

@@ -153,7 +153,8 @@ Value metadata(const CallRecord& call) {
                                       "maxTokenCount", "max_gen_len", "max_new_tokens"})) {
     shaped["max_tokens"] = *value;
   }
-  if (call.dialect == "bedrock_converse" && call.finish_reason) {
+  // The SDK has it of whole answers only.
+  if (call.dialect == "bedrock_converse" && call.finish_reason && !call.streamed) {
     shaped["stop_reason"] = *call.finish_reason;
   }
   return shaped;
@@ -212,7 +213,7 @@ Value agent_output(const CallRecord& call) {
   if (call.operation == Operation::kChat) {
     return {{"messages", invoke_messages(call.output, false)}};
   }
-  if (call.operation != Operation::kRetrieval) return {{"value", text_of(call.output)}};
+  if (call.operation != Operation::kRetrieval && call.operation != Operation::kRerank) return {{"value", text_of(call.output)}};
   Value documents = Value::array();
   for (const auto& wire : call.output) {
     for (const auto& part : wire.parts) {

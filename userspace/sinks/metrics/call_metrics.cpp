@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/sinks/metrics/call_metrics.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "userspace/base/call_summary.h"
@@ -26,6 +27,13 @@ std::optional<double> token_gap(const CallRecord& call) {
   if (!timing.first_token || !timing.last_token || *timing.last_token <= *timing.first_token)
     return std::nullopt;
   return seconds(*timing.last_token - *timing.first_token) / static_cast<double>(*tokens - 1);
+}
+
+// A gateway's call that another one stands behind (userspace/enrich/proxy_hops.h): the tokens are
+// that one's.
+bool is_hop(const CallRecord& call) {
+  return std::any_of(call.vendor.begin(), call.vendor.end(),
+                     [](const Param& param) { return param.name == "proxy_hop"; });
 }
 
 Labels labels_of(const LabelSet& set) {
@@ -61,11 +69,12 @@ void CallMetrics::add(const CallRecord& call) {
     ++series.errors[{summary.error_class, http}];
   }
   if (const auto gap = token_gap(call)) series.output_token_gap.observe(*gap);
-  add_tokens(series, call);
+  const bool hop = is_hop(call);
+  if (!hop) add_tokens(series, call);
   if (call.cost) {
     series.cost[call.cost->source == Cost::Source::kProvider ? "provider" : "table"] +=
         call.cost->total_usd;
-  } else if (summary.ok()) {
+  } else if (summary.ok() && !hop) {
     ++series.without_cost;
   }
   if (call.sdk.retry_count.value_or(0) > 0) ++series.retries;
