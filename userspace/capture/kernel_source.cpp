@@ -243,11 +243,12 @@ Result<std::size_t> KernelSource::poll(std::chrono::milliseconds timeout, const 
     nanosleep(&kGather, nullptr);
   }
   state_->ring_peak = std::max<std::uint64_t>(state_->ring_peak, state_->ring->waiting());
-  state_->ring->consume(
+  const Status consumed = state_->ring->consume(
       [this](const char* data, std::size_t size) { state_->on_event(data, size); });
   if (!state_->join.empty()) {
     state_->join.expire(unix_ns(), [this](const Chunk& chunk) { state_->deliver(chunk); });
   }
+  if (!consumed) return consumed.error();
   return state_->delivered;
 }
 
