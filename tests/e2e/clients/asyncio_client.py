@@ -58,7 +58,8 @@ async def worker(queue):
     while queue:
         job = queue.pop()
         if streams is None:
-            streams = await asyncio.open_connection(job["host"], job["port"], ssl=context)
+            tls = None if job.get("plain") else context
+            streams = await asyncio.open_connection(job["host"], job["port"], ssl=tls)
         await call(*streams, job)
     if streams:
         streams[1].close()

@@ -17,8 +17,9 @@ lock = threading.Lock()
 
 
 def call(job):
+    scheme = "http" if job.get("plain") else "https"
     command = [args.curl, "-sS", "-N", "--http1.1", "-o", "-", "-w", "%{stderr}%{http_code}",
-               "-X", "POST", f"https://{job['host']}:{job['port']}{job['path']}",
+               "-X", "POST", f"{scheme}://{job['host']}:{job['port']}{job['path']}",
                "--data-binary", "@-"]
     for key, value in job["headers"].items():
         command += ["-H", f"{key}: {value}"]

@@ -5,7 +5,8 @@ const now = () => Math.round((performance.timeOrigin + performance.now()) * 1e6)
 
 async function call(job) {
   const start = now();
-  const response = await fetch(`https://${job.host}:${job.port}${job.path}`,
+  const scheme = job.plain ? 'http' : 'https';
+  const response = await fetch(`${scheme}://${job.host}:${job.port}${job.path}`,
     { method: 'POST', headers: job.headers, body: job.body });
   const decoder = new TextDecoder();
   let first = null;

@@ -16,7 +16,9 @@ context = ssl.create_default_context()
 def connection(job):
     conns = local.__dict__.setdefault("conns", {})
     if job["host"] not in conns:
-        conns[job["host"]] = http.client.HTTPSConnection(job["host"], job["port"], context=context)
+        conns[job["host"]] = (
+            http.client.HTTPConnection(job["host"], job["port"]) if job.get("plain") else
+            http.client.HTTPSConnection(job["host"], job["port"], context=context))
     return conns[job["host"]]
 
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// node's https module, keep-alive agent. Jobs as JSON lines on stdin, parallelism in argv[2].
+// node's https module (http for jobs in plaintext), keep-alive agent. Jobs as JSON lines on stdin,
+// parallelism in argv[2].
+const http = require('http');
 const https = require('https');
 const parallel = Number(process.argv[2]);
-const agent = new https.Agent({ keepAlive: true, maxSockets: parallel });
+const options = { keepAlive: true, maxSockets: parallel };
+const agents = [new https.Agent(options), new http.Agent(options)];
 const now = () => Math.round((performance.timeOrigin + performance.now()) * 1e6);
 
 function call(job) {
@@ -10,8 +13,9 @@ function call(job) {
     const start = now();
     let first = null;
     let received = '';
-    const request = https.request(
-      { host: job.host, port: job.port, path: job.path, method: 'POST', agent,
+    const request = (job.plain ? http : https).request(
+      { host: job.host, port: job.port, path: job.path, method: 'POST',
+        agent: agents[job.plain ? 1 : 0],
         headers: { ...job.headers, 'content-length': Buffer.byteLength(job.body) } },
       (response) => {
         response.setEncoding('utf8');
@@ -36,4 +40,5 @@ async function worker(queue) {
 }
 
 const queue = require('fs').readFileSync(0, 'utf8').trim().split('\n').map((l) => JSON.parse(l));
-Promise.all(Array.from({ length: parallel }, () => worker(queue))).then(() => agent.destroy());
+Promise.all(Array.from({ length: parallel }, () => worker(queue)))
+  .then(() => agents.forEach((agent) => agent.destroy()));
