@@ -36,8 +36,8 @@ void Http1Decoder::gap(Direction direction, std::uint64_t bytes, Stamp stamp, Ex
 
 void Http1Decoder::close(Stamp stamp, ExchangeSink& sink) {
   sink_ = &sink;
-  settle_doubt(true);
   for (Http1Half& each : halves_) each.close(stamp, *this);
+  settle_doubt(true);
   end_all_but(0, socket_ ? socket_->end() : End::kTruncated, stamp);
   socket_.reset();
 }
@@ -175,6 +175,7 @@ void Http1Decoder::done(Direction direction, Stamp stamp) {
 void Http1Decoder::settle_doubt(bool wrong) {
   const StreamId id = std::exchange(doubtful_, 0);
   if (id == 0) return;
+  if (sending_ == id) sending_ = 0;
   if (wrong) sink_->gap(id, Side::kResponse, 0);
   sink_->end(id, End::kComplete, doubtful_stamp_);
 }

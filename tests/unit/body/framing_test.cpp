@@ -86,6 +86,22 @@ TEST_CASE("body: streamed or not", "[unit]") {
   }
 }
 
+TEST_CASE("body: an announced size takes no memory by itself", "[unit]") {
+  const std::size_t size = std::size_t{8} << 20;
+  const Headers headers = {{"content-type", "application/json"},
+                           {"content-length", std::to_string(size)}};
+  auto decoder = make_body_decoder(headers, {});
+  Collected out;
+  const std::string piece(16 * 1024, ' ');
+  decoder->feed("{" + piece, 1, out);
+  CHECK(decoder->memory() < 64 * 1024);
+  for (std::size_t fed = 0; fed < size / 2; fed += piece.size()) decoder->feed(piece, 1, out);
+  CHECK(decoder->memory() < size + 4096);  // made room once
+  decoder->feed("}", 1, out);
+  decoder->finish(1, true, out);
+  CHECK(out.events.size() == 1);
+}
+
 TEST_CASE("body: gaps", "[unit]") {
   struct Case {
     const char* name;

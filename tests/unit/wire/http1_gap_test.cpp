@@ -124,6 +124,11 @@ TEST_CASE("http1: lost messages never shift an answer", "[unit]") {
     CHECK(log.seen.at(3).body[1] == "ok");
     CHECK_FALSE(log.seen.at(3).damaged());
   }
+  SECTION("the same, and the answer runs to the close") {
+    const auto log = run({{kUp, kGet}, {kUp, kGet}, {kDown, "HTTP/1.1 200 OK\r\n\r\nC", a.size()}});
+    CHECK(log.seen.at(2).body[1] == "C<gap>");
+    CHECK(log.seen.at(2).ends == 1);
+  }
   SECTION("the same at the end of the connection") {
     const auto log = run({{kUp, kGet}, {kUp, kGet}, {kDown, b, 2 * a.size()}});
     CHECK(log.seen.at(2).damaged());

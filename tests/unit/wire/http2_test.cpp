@@ -240,7 +240,7 @@ TEST_CASE("http2: limits", "[unit]") {
   SECTION("payload of a control frame") {
     feed(decoder, log, kServer, frame(std::string("\0\5\0\1\0\0", 6), 4, 0, 0));  // 65536
     feed(decoder, log, kClient, request(1));
-    feed(decoder, log, kClient, frame(std::string(FrameReader::kMaxControl + 6, '\0'), 4, 0, 0));
+    feed(decoder, log, kClient, frame(std::string(FrameReader::kMaxControl + 1, '\0'), 7, 0, 0));
     CHECK(decoder.memory() < 4096);
     CHECK(log.losses.times(LossReason::kHeaderLimit) == 1);
     feed(decoder, log, kClient, data("q", 1, true));
