@@ -72,8 +72,10 @@ def prepare():
     venv("python-openssl11", "requirements-openssl11.lock")
     npm_install("stacks", ["package.json", "package-lock.json"])
     if not JARS.exists():
+        fresh = STACKS / "jars.new"
         run("mvn", "-q", "-B", "-f", SOURCE / "pom.xml", "dependency:copy-dependencies",
-            f"-DoutputDirectory={JARS}", stdout=subprocess.DEVNULL)
+            f"-DoutputDirectory={fresh}", stdout=subprocess.DEVNULL)
+        fresh.rename(JARS)
     jars = ":".join(str(jar) for jar in JARS.glob("*.jar"))
     run("javac", "-cp", jars, "-d", STACKS / "java", SOURCE / "Call.java")
     for feature in CARGO_FEATURES:
