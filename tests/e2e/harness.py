@@ -5,6 +5,7 @@ resolve to loopback; the provider server in it; the real daemon outside; unmodif
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -233,8 +234,8 @@ def seen_at_client(events):
 
 def nonce_of(event):
     text = json.dumps(event["meta"].get("input", {}))
-    return next((word.strip('"}]')[:32] for word in text.split() if len(word.strip('"}],')) == 32),
-                None)
+    found = re.search(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", text)
+    return found and found.group(0)
 
 
 CLIENTS = {
