@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from harness import HERE, PYTHON, WorldCase, job, nonce_of
+from harness import BINARY, HERE, PYTHON, WorldCase, job, nonce_of
 
 NODE_HTTP2 = ["node", HERE / "clients" / "http2_client.js"]
 WEBSOCKET = [PYTHON, HERE / "clients" / "websocket_client.py"]
@@ -33,6 +33,18 @@ http {
   }
 }
 """
+
+
+def nginx():
+    """Debian's nginx, unpacked beside the binary: installed it would be a service of this machine."""
+    folder = BINARY.resolve().parent / "nginx"
+    binary = folder / "usr" / "sbin" / "nginx"
+    if not binary.exists():
+        folder.mkdir(exist_ok=True)
+        subprocess.run(["apt-get", "-qq", "download", "nginx"], cwd=folder, check=True)
+        subprocess.run(["dpkg", "-x", next(folder.glob("nginx_*.deb")).name, "."], cwd=folder,
+                       check=True)
+    return binary
 
 
 def nonces(events):
@@ -121,7 +133,7 @@ class Framings(WorldCase):
         backend = self.world.spawn("node", HERE / "provider_server.js", "--port", 8080,
                                    stdout=subprocess.PIPE, text=True)
         self.assertEqual(backend.stdout.readline(), "ready\n")
-        self.world.spawn("nginx", "-p", folder, "-c", folder / "nginx.conf")
+        self.world.spawn(nginx(), "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf")
         daemon = self.daemon()
         jobs = [{**job(("openai_stream", "openai_json", "anthropic_stream")[i % 3]), "port": 8443}
                 for i in range(60)]
