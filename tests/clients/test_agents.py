@@ -7,6 +7,7 @@ telemetry and settings traffic to the same hosts is.
 Usage: test_agents.py prepare | test_agents.py [-v] [TEST...]
 """
 import collections
+import os
 import pathlib
 import subprocess
 import sys
@@ -33,7 +34,11 @@ class Agents(WorldCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.running = Daemon(cls.world)
+        # Installed: in PATH, so the daemon knows these large static programs before they run.
+        installed = [AGENTS["claude"][0].parent,
+                     *MODULES.glob("@openai/codex-linux-x64/vendor/*/bin")]
+        cls.running = Daemon(cls.world, env={
+            "PATH": ":".join([*map(str, installed), os.environ["PATH"]])})
 
     def check(self, agent):
         home = self.world.dir / agent
@@ -57,6 +62,7 @@ class Agents(WorldCase):
         self.assertEqual(len(events), len(calls), collections.Counter(
             (r["host"], r["path"], r["played"]) for r in requests))
         for event in events:
+            self.assertNotIn("observed:server", event["tags"], "only its server was seen")
             self.assertTrue(event["meta"]["output"]["messages"])
 
     def test_claude(self):

@@ -87,6 +87,7 @@ class Sdks(WorldCase):
                 events = spans.get(result["nonce"], [])
                 self.assertEqual(len(events), 1, "spans for this call")
                 event = events[0]
+                self.assertNotIn("observed:server", event["tags"], "only its server was seen")
                 self.assertEqual(event["status"], "ok")
                 if result.get("text"):
                     self.assertEqual(text_of(event).strip(), result["text"].strip())

@@ -52,6 +52,7 @@ class Capture(WorldCase):
 
     def check_event(self, event, issued, result):
         recorded = recording(issued["play"])
+        self.assertNotIn("observed:server", event["tags"], "only its server was seen")
         self.assertEqual(result["received"], recorded["body"])
         self.assertEqual(event["meta"]["model_provider"], issued["play"].split("_")[0])
         self.assertEqual(event["status"], "ok" if recorded["status"] < 400 else "error")
