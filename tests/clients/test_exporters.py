@@ -24,7 +24,7 @@ from otlp_peer import Receiver  # noqa: E402
 BUILD = pathlib.Path(os.environ.get("LLMTAP_CLIENTS", HERE.parents[1] / "build" / "clients"))
 COLLECTOR = BUILD / "collector"
 RELAY = BUILD / "exporters" / "bin" / "python"
-PLAYS = ["openai_stream", "anthropic_stream", "openai_tool_json", "anthropic_json", "openai_401"]
+PLAYS = ["openai_stream", "anthropic_stream", "openai_tool_stream", "anthropic_json", "openai_401"]
 
 CONFIG = """
 receivers:

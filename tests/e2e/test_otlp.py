@@ -13,7 +13,7 @@ import otlp_peer
 from harness import CLIENTS, WorldCase, job
 from otlp_peer import Receiver
 
-PLAYS = ["openai_stream", "anthropic_stream", "openai_json", "anthropic_tool_json", "openai_401"]
+PLAYS = ["openai_stream", "anthropic_stream", "openai_json", "anthropic_tool_stream", "openai_401"]
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 

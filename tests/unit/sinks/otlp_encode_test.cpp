@@ -91,6 +91,15 @@ TEST_CASE("otlp: a span as protobuf", "[unit]") {
   CHECK(values == std::vector<std::string>{"s:1", "b:2", "i:3", "d:4", "l:5"});
 }
 
+TEST_CASE("otlp: an empty list is not nothing", "[unit]") {
+  Span span;
+  span.attributes["l"] = Value::array();
+  auto pair = at(encode({}, span, Format::kProtobuf), {1, 2, 2, 9});
+  REQUIRE(pair.next(2));
+  auto value = pair.get_message();
+  CHECK(value.next(5));
+}
+
 TEST_CASE("otlp: a span as JSON", "[unit]") {
   Span span;
   span.trace_id = "0af7651916cd43dd8448eb211c80319c";

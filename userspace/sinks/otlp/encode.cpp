@@ -18,8 +18,9 @@ std::string from_hex(std::string_view hex) {
 
 class ProtobufWriter {
  public:
-  explicit ProtobufWriter(std::string& out) : pbf_(out) {}
-  ProtobufWriter(ProtobufWriter& parent, int number) : pbf_(parent.pbf_, tag(number)) {}
+  explicit ProtobufWriter(std::string& out) : out_(out), pbf_(out) {}
+  ProtobufWriter(ProtobufWriter& parent, int number)
+      : out_(parent.out_), pbf_(parent.pbf_, tag(number)) {}
 
   void text(int number, const char*, std::string_view v) {
     if (!v.empty()) any_text(number, "", v);
@@ -53,8 +54,13 @@ class ProtobufWriter {
 
   template <class Message>
   void message(int number, const char*, const Message& message) {
-    ProtobufWriter writer(*this, number);
-    fields(writer, message);
+    const std::size_t before = out_.size();
+    {
+      ProtobufWriter writer(*this, number);
+      fields(writer, message);
+    }
+    // The library leaves out a message without fields, which is not the same as none.
+    if (out_.size() == before) pbf_.add_message(tag(number), "", 0);
   }
   template <class Message>
   void repeated(int number, const char* name, const Message& element) {
@@ -65,6 +71,7 @@ class ProtobufWriter {
   static protozero::pbf_tag_type tag(int number) {
     return static_cast<protozero::pbf_tag_type>(number);
   }
+  std::string& out_;
   protozero::pbf_writer pbf_;
 };
 
