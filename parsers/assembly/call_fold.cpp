@@ -155,13 +155,18 @@ bool CallFold::State::adopt(const Provider* provider, const RequestBody& body) {
   return true;
 }
 
+// On a socket what one message said holds for the next ones: it is kept where calls start from.
 void CallFold::State::identify(const Headers& headers, const Json& body, CallRecord& call) {
   auto found = apply_rules(context_.identity, headers, body);
-  if (!found.session.empty()) identity_.session = std::move(found.session);
-  if (!found.user.empty()) identity_.user = std::move(found.user);
-  if (identity_.session.empty()) identity_.session = propagated(call.trace, "llmobs_sid");
-  if (!identity_.session.empty()) call.session_id = identity_.session;
-  if (!identity_.user.empty()) call.user_id = identity_.user;
+  if (blank_ && found.session.empty()) found.session = blank_->session_id;
+  if (blank_ && found.user.empty()) found.user = blank_->user_id;
+  if (found.session.empty()) found.session = propagated(call.trace, "llmobs_sid");
+  if (!found.session.empty()) call.session_id = found.session;
+  if (!found.user.empty()) call.user_id = found.user;
+  if (blank_) {
+    blank_->session_id = std::move(found.session);
+    blank_->user_id = std::move(found.user);
+  }
   read_identity_headers(headers, call);
 }
 

@@ -106,7 +106,6 @@ struct CallFold::State final : private BodySink {
   std::size_t input_bytes_ = 0;    // of the record's input
   std::size_t content_bytes_ = 0;  // of its output, as of the last weighing, and events since
   std::size_t unweighed_ = 0;
-  Identity identity_;  // what the configuration's rules found
   // Session.
   std::unique_ptr<CallRecord> blank_;  // what every call of the session starts from
   int tries_ = 0;
