@@ -76,21 +76,26 @@ class Saturation(WorldCase):
             for client in clients:
                 client.join()
         took = time.time() - start
-        events = daemon.wait(2 * CALLS, 20)
+        issued = {one["nonce"] for todo in jobs.values() for one in todo}
+        deadline = time.time() + 20
+        while True:  # what else runs on this machine is seen as well
+            seen = [nonce_of(event) for event in daemon.wait(2 * CALLS, 1)]
+            seen = [nonce for nonce in seen if nonce in issued]
+            if len(seen) >= 2 * CALLS or time.time() > deadline:
+                break
         cpu = usage(daemon.process.pid)[0] - cpu
         rss = usage(daemon.process.pid)[1]
-        seen = {nonce_of(event) for event in events}
         daemon.stop()
         got = sums(daemon.log.read_text())
         for name, todo in jobs.items():
-            captured = sum(j["nonce"] in seen for j in todo)
+            captured = len({j["nonce"] for j in todo} & set(seen))
             print(f"  {name:20} captured {captured}/{CALLS} = {captured / CALLS:.3f}")
         gigabytes = got["bytes"] / 1e9
         print(f"  {2 * CALLS / took:.0f} calls/s, CPUs {busy.share:.0%} busy; daemon {cpu:.2f} s = "
               f"{cpu / gigabytes:.1f} s per GB of plaintext, {cpu / (2 * CALLS) * 1e6:.0f} us per "
               f"call; RSS {rss:.0f} MiB (idle {idle_rss:.0f})", flush=True)
-        self.assertEqual({j["nonce"] for todo in jobs.values() for j in todo} - seen, set())
-        self.assertEqual(len(events), 2 * CALLS)
+        self.assertEqual(issued - set(seen), set())
+        self.assertEqual(len(seen), 2 * CALLS, "a call must be one span")
         self.assert_balanced(got)
         self.assertEqual(got["lost"], 0)
 
