@@ -107,7 +107,9 @@ class Sniffer final : public BodyDecoder {
  public:
   Sniffer(BodyKind declared, std::string_view media_type, std::size_t expected,
           const BodyLimits& limits)
-      : declared_(declared), media_type_(media_type), expected_(expected), limits_(limits) {}
+      : declared_(declared), expected_(expected), limits_(limits) {
+    if (declared == BodyKind::kOpaque) media_type_ = media_type;  // of nobody else's events
+  }
 
   void feed(std::string_view bytes, TimeNs ts_ns, BodySink& sink) override {
     if (!inner_ && head_.empty()) {

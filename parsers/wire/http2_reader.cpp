@@ -63,7 +63,7 @@ void FrameReader::start(std::string_view& bytes, FrameEvents& events) {
     frame_ = parse_frame_header(seen);
     return begin_frame(events);
   }
-  search_.append(seen);
+  searching().append(seen);
   lose_alignment(events);
 }
 
@@ -209,21 +209,28 @@ void FrameReader::payload_lost(FrameEvents& events) {
   join_block({}, frame_.has(FrameHeader::kEndHeaders), events);
 }
 
+FrameSearch& FrameReader::searching() {
+  if (!search_) search_ = std::make_unique<FrameSearch>();
+  return *search_;
+}
+
 void FrameReader::search(std::string_view& bytes, FrameEvents& events) {
-  search_.append({bytes_.data() + (FrameHeader::kSize - unread_), unread_});
+  FrameSearch& search = searching();
+  search.append({bytes_.data() + (FrameHeader::kSize - unread_), unread_});
   unread_ = 0;
-  search_.append(take(bytes, kDefaultMaxFrame));
-  while (state_ == State::kSearch && search_.find()) {
+  search.append(take(bytes, kDefaultMaxFrame));
+  while (state_ == State::kSearch && search.find()) {
     state_ = State::kHeader;
-    std::string_view found = search_.found();
+    std::string_view found = search.found();
     const std::size_t size = found.size();
     while (!found.empty() && state_ != State::kSearch && state_ != State::kDead) {
       step(found, events);
     }
-    search_.resume(size - found.size() - std::exchange(unread_, 0));
+    search.resume(size - found.size() - std::exchange(unread_, 0));
   }
-  if (state_ != State::kSearch) search_.clear();
-  if (const auto skipped = search_.take_skipped(); skipped != 0) events.skipped(skipped);
+  if (state_ != State::kSearch) search.clear();
+  if (const auto skipped = search.take_skipped(); skipped != 0) events.skipped(skipped);
+  if (state_ != State::kSearch) search_.reset();
 }
 
 void FrameReader::gap(std::uint64_t bytes, FrameEvents& events) {
@@ -248,8 +255,9 @@ void FrameReader::gap(std::uint64_t bytes, FrameEvents& events) {
 }
 
 void FrameReader::close(FrameEvents& events) {
-  search_.clear();
-  if (const auto skipped = search_.take_skipped(); skipped != 0) events.skipped(skipped);
+  if (!search_) return;
+  search_->clear();
+  if (const auto skipped = search_->take_skipped(); skipped != 0) events.skipped(skipped);
 }
 
 void FrameReader::violation(FrameEvents& events) {
@@ -259,7 +267,7 @@ void FrameReader::violation(FrameEvents& events) {
 }
 
 void FrameReader::lose_alignment(FrameEvents& events) {
-  if (state_ == State::kSearch) search_.clear();
+  if (state_ == State::kSearch && search_) search_->clear();
   state_ = State::kSearch;
   exact_ = false;
   in_block_ = block_lost_ = false;

@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -63,7 +64,10 @@ class FrameReader {
   // Every frame since the beginning was seen.
   bool exact() const { return exact_; }
   bool dead() const { return state_ == State::kDead; }
-  std::size_t memory() const { return buffer_.capacity() + block_.capacity() + search_.memory(); }
+  std::size_t memory() const {
+    return buffer_.capacity() + block_.capacity() +
+           (search_ ? sizeof(FrameSearch) + search_->memory() : 0);
+  }
 
  private:
   enum class State : std::uint8_t {
@@ -86,6 +90,7 @@ class FrameReader {
   void whole(std::string_view& bytes, FrameEvents& events);
   void skip(std::string_view& bytes, FrameEvents& events);
   void search(std::string_view& bytes, FrameEvents& events);
+  FrameSearch& searching();
 
   bool acceptable(const FrameHeader& header) const;
   void deliver(std::string_view payload, FrameEvents& events);
@@ -111,7 +116,7 @@ class FrameReader {
   std::uint32_t pad_ = 0;   // and the padding
   std::string buffer_;      // a payload that came in pieces
   std::string block_;       // fragments of a block of several frames
-  FrameSearch search_;
+  std::unique_ptr<FrameSearch> search_;  // in kSearch only: most connections never search
 };
 
 }  // namespace llmtap
