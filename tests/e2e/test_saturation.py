@@ -79,8 +79,9 @@ class Saturation(WorldCase):
         issued = {one["nonce"] for todo in jobs.values() for one in todo}
         deadline = time.time() + 20
         while True:  # what else runs on this machine is seen as well
-            seen = [nonce_of(event) for event in daemon.wait(2 * CALLS, 1)]
-            seen = [nonce for nonce in seen if nonce in issued]
+            events = [e for e in daemon.wait(2 * CALLS, 1) if nonce_of(e) in issued]
+            # The server's end of a call may not be joined when the machine lags (e2e.gateway).
+            seen = [nonce_of(e) for e in events if "observed:server" not in e["tags"]]
             if len(seen) >= 2 * CALLS or time.time() > deadline:
                 break
         cpu = usage(daemon.process.pid)[0] - cpu
@@ -90,6 +91,7 @@ class Saturation(WorldCase):
         for name, todo in jobs.items():
             captured = len({j["nonce"] for j in todo} & set(seen))
             print(f"  {name:20} captured {captured}/{CALLS} = {captured / CALLS:.3f}")
+        print(f"  server's ends that were not joined: {len(events) - len(seen)}")
         gigabytes = got["bytes"] / 1e9
         print(f"  {2 * CALLS / took:.0f} calls/s, CPUs {busy.share:.0%} busy; daemon {cpu:.2f} s = "
               f"{cpu / gigabytes:.1f} s per GB of plaintext, {cpu / (2 * CALLS) * 1e6:.0f} us per "

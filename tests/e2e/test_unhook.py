@@ -57,7 +57,8 @@ class Unhook(WorldCase):
         self.assertTrue(PINGPONG, "tls_pingpong is not built")
         busy = PingPong()
         self.addCleanup(busy.end)
-        bare = busy.ns_per_call()
+        # Others' probes in libssl go first: they would be measured.
+        bare = min(busy.ns_per_call() for _ in range(3))
         config = self.world.dir / "unhook.yaml"
         config.write_text("unhook: {calls_per_second: 1000, after: 2s, retry: 60s}\n")
         daemon = self.daemon("--config", config)
