@@ -78,19 +78,17 @@ constexpr std::array kKeys = {
           return assign<parse_size>(c.delivery.spool_max_bytes, v);
         }},
     Key{"delivery.flush_deadline",
-        [](Config& c, const std::string& v) {
-          return assign<parse_milliseconds>(c.delivery.flush_deadline, v);
-        }},
+        [](Config& c, const std::string&
+                          v) { return assign<parse_milliseconds>(c.delivery.flush_deadline, v); }},
     Key{"plain_http.enabled",
-        [](Config& c, const std::string& v) { return assign<parse_bool>(c.plain_http.enabled, v); }},
+        [](Config& c,
+           const std::string& v) { return assign<parse_bool>(c.plain_http.enabled, v); }},
     Key{"plain_http.linger",
-        [](Config& c, const std::string& v) {
-          return assign<parse_milliseconds>(c.plain_http.linger, v);
-        }},
+        [](Config& c,
+           const std::string& v) { return assign<parse_milliseconds>(c.plain_http.linger, v); }},
     Key{"redaction.hash_user_ids",
-        [](Config& c, const std::string& v) {
-          return assign<parse_bool>(c.redaction.hash_user_ids, v);
-        }},
+        [](Config& c,
+           const std::string& v) { return assign<parse_bool>(c.redaction.hash_user_ids, v); }},
     Key{"redaction.hash_key",
         [](Config& c, const std::string& v) { return assign_text(c.redaction.hash_key, v); }},
     Key{"redaction.hash_key_file",
@@ -98,23 +96,19 @@ constexpr std::array kKeys = {
     Key{"metrics.listen",
         [](Config& c, const std::string& v) { return assign<parse_address>(c.metrics.listen, v); }},
     Key{"metrics.max_label_sets",
-        [](Config& c, const std::string& v) {
-          return assign<parse_count>(c.metrics.max_label_sets, v);
-        }},
+        [](Config& c,
+           const std::string& v) { return assign<parse_count>(c.metrics.max_label_sets, v); }},
     Key{"ring_size",
         [](Config& c, const std::string& v) { return assign<parse_size>(c.ring_size, v); }},
     Key{"unhook.calls_per_second",
-        [](Config& c, const std::string& v) {
-          return assign<parse_size>(c.unhook.calls_per_second, v);
-        }},
+        [](Config& c,
+           const std::string& v) { return assign<parse_size>(c.unhook.calls_per_second, v); }},
     Key{"unhook.after",
-        [](Config& c, const std::string& v) {
-          return assign<parse_milliseconds>(c.unhook.after, v);
-        }},
+        [](Config& c,
+           const std::string& v) { return assign<parse_milliseconds>(c.unhook.after, v); }},
     Key{"unhook.retry",
-        [](Config& c, const std::string& v) {
-          return assign<parse_milliseconds>(c.unhook.retry, v);
-        }},
+        [](Config& c,
+           const std::string& v) { return assign<parse_milliseconds>(c.unhook.retry, v); }},
     Key{"hold_exec",
         [](Config& c, const std::string& v) { return assign<parse_bool>(c.hold_exec, v); }},
     Key{"terminal",

@@ -11,8 +11,7 @@ Status fields(const Place& place, const YAML::Node& item, Set set) {
   if (!item.IsMap()) return place.fail(item, "expected a mapping");
   for (const auto& entry : item) {
     const auto name = entry.first.as<std::string>();
-    if (!entry.second.IsScalar())
-      return place.fail(entry.second, name, "expected one value");
+    if (!entry.second.IsScalar()) return place.fail(entry.second, name, "expected one value");
     auto status = set(name, entry.second.Scalar());
     if (!status) return place.fail(entry.second, name, status.error().message);
   }
@@ -151,10 +150,8 @@ const std::vector<ListKey>& list_keys() {
        [](Config& c, const Place& place, const YAML::Node& item) {
          return identity(c.identity.sessions, place, item);
        }},
-      {"users",
-       [](Config& c, const Place& place, const YAML::Node& item) {
-         return identity(c.identity.users, place, item);
-       }},
+      {"users", [](Config& c, const Place& place,
+                   const YAML::Node& item) { return identity(c.identity.users, place, item); }},
   };
   return keys;
 }

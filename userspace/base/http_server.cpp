@@ -60,10 +60,14 @@ HttpServer::Request read_request(evhttp_request* request) {
 
 const char* reason_of(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 404: return "Not Found";
-    case 503: return "Service Unavailable";
-    default: return "Error";
+    case 200:
+      return "OK";
+    case 404:
+      return "Not Found";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Error";
   }
 }
 

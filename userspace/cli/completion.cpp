@@ -85,13 +85,12 @@ std::string zsh_action(const OptionModel& option) {
 
 std::string zsh_option(const OptionModel& option) {
   if (option.names.empty()) {
-    return " \\\n    " +
-           quoted("*:" + zsh_text(option.description) + ':' + zsh_action(option));
+    return " \\\n    " + quoted("*:" + zsh_text(option.description) + ':' + zsh_action(option));
   }
   std::string text;
   for (const auto& name : option.names) {
-    std::string spec = '(' + joined(option.names) + ')' + name + '[' +
-                       zsh_text(option.description) + ']';
+    std::string spec =
+        '(' + joined(option.names) + ')' + name + '[' + zsh_text(option.description) + ']';
     if (!option.argument.empty())
       spec += ':' + zsh_text(option.argument) + ':' + zsh_action(option);
     text += " \\\n    " + quoted(spec);
@@ -147,8 +146,8 @@ std::string bash_completion(const CommandModel& program) {
     if (!command.name.empty()) {
       const auto cut = command.name.rfind(' ');
       const auto outer = cut == std::string::npos ? "" : command.name.substr(0, cut);
-      commands += "      " + quoted(outer + ':' + last_word(command.name)) + ") command=" +
-                  quoted(command.name) + " ;;\n";
+      commands += "      " + quoted(outer + ':' + last_word(command.name)) +
+                  ") command=" + quoted(command.name) + " ;;\n";
     }
     arguments += bash_arguments(command);
     words += "    " + quoted(command.name) + ") COMPREPLY=($(compgen -W " +
@@ -159,12 +158,15 @@ std::string bash_completion(const CommandModel& program) {
   for ((i = 1; i < COMP_CWORD; i++)); do
     [ "${COMP_WORDS[i]}" != -- ] || { COMPREPLY=($(compgen -c -- "$cur")); return; }
     case "$command:${COMP_WORDS[i]}" in
-)" + commands + R"(    esac
+)" + commands +
+         R"(    esac
   done
   case "$command:$prev" in
-)" + arguments + R"(  esac
+)" + arguments +
+         R"(  esac
   case "$command" in
-)" + words + R"(  esac
+)" + words +
+         R"(  esac
 }
 complete -o default -F _llmtap llmtap
 )";
@@ -189,12 +191,13 @@ std::string zsh_completion(const CommandModel& program) {
       text += "      " + quoted(word + ':' + zsh_text(nested.description)) + '\n';
       cases += "    " + word + ") " + zsh_function(nested) + " ;;\n";
     }
-    text += "    )\n    _describe command commands ;;\n  arguments)\n    case $line[1] in\n" + cases +
-            "    esac ;;\n  esac\n}\n";
+    text += "    )\n    _describe command commands ;;\n  arguments)\n    case $line[1] in\n" +
+            cases + "    esac ;;\n  esac\n}\n";
   });
   // Loaded by name out of $fpath the file is the function's first call.
   return text +
-         "if [ \"$funcstack[1]\" = _llmtap ]; then _llmtap \"$@\"; else compdef _llmtap llmtap; fi\n";
+         "if [ \"$funcstack[1]\" = _llmtap ]; then _llmtap \"$@\"; else compdef _llmtap llmtap; "
+         "fi\n";
 }
 
 std::string fish_completion(const CommandModel& program) {

@@ -86,8 +86,8 @@ int run(const RunOptions& options) {
   const auto& signalled = stop_on_signals();
   auto& hangup = note_hangups();
   const Terminal terminal;
-  auto started = Daemon::start(
-      {version(), std::move(*config), [&options] { return configure(options); }, command != nullptr});
+  auto started = Daemon::start({version(), std::move(*config),
+                                [&options] { return configure(options); }, command != nullptr});
   if (!started) return fail(started.error().message);
   Daemon& daemon = **started;
   if (command) daemon.capture().prepare(options.command.front());

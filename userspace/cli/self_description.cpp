@@ -27,9 +27,11 @@ void add_self_description(CLI::App& app, Chosen& chosen) {
   sub->add_option("shell", *shell, "Which shell")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  sub->footer("Examples:\n  . <(llmtap completion bash)\n"
-              "  llmtap completion fish > ~/.config/fish/completions/llmtap.fish");
-  sub->callback([&app, shell, &chosen] { chosen = [&app, shell] { return completion(app, *shell); }; });
+  sub->footer(
+      "Examples:\n  . <(llmtap completion bash)\n"
+      "  llmtap completion fish > ~/.config/fish/completions/llmtap.fish");
+  sub->callback(
+      [&app, shell, &chosen] { chosen = [&app, shell] { return completion(app, *shell); }; });
   auto* manual = app.add_subcommand("manual", "Print the manual page");
   manual->footer("Example:\n  llmtap manual | man -l -");
   manual->callback([&app, &chosen] {

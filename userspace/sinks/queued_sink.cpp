@@ -25,8 +25,7 @@ QueuedSink::QueuedSink(std::unique_ptr<RecordWriter> writer, std::size_t capacit
 QueuedSink::~QueuedSink() {
   queue_.close();
   thread_.join();
-  if (dropped_ > 0)
-    log_warning(name_ + ": " + std::to_string(dropped_) + " calls dropped");
+  if (dropped_ > 0) log_warning(name_ + ": " + std::to_string(dropped_) + " calls dropped");
 }
 
 void QueuedSink::accept(SharedCall call) {

@@ -33,7 +33,8 @@ std::string ask(std::uint16_t port, const std::string& request) {
 
 std::unique_ptr<HttpServer> serve() {
   auto server = HttpServer::start({"127.0.0.1", 0}, [](const HttpServer::Request& request) {
-    if (request.path == "/long") return HttpServer::Response{200, "text/plain", std::string(1 << 20, 'x')};
+    if (request.path == "/long")
+      return HttpServer::Response{200, "text/plain", std::string(1 << 20, 'x')};
     return HttpServer::Response{200, "text/plain",
                                 request.method + ' ' + request.path + '?' + request.query};
   });
@@ -50,13 +51,16 @@ TEST_CASE("http server: answers, refuses, and ends", "[unit]") {
   CHECK(page.starts_with("HTTP/1.1 200 OK\r\n"));
   CHECK(page.ends_with("\r\n\r\nGET /a?b=c"));
   CHECK(ask(server->port(), "HEAD /a" + end).ends_with("\r\n\r\n"));
-  CHECK(ask(server->port(), "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close"
-                            "\r\n\r\n").starts_with("HTTP/1.1 501"));
+  CHECK(ask(server->port(),
+            "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close"
+            "\r\n\r\n")
+            .starts_with("HTTP/1.1 501"));
   CHECK(ask(server->port(), "nonsense\r\n\r\n").starts_with("HTTP/1.1 400"));
   const auto big = "GET / HTTP/1.1\r\nX: " + std::string(1 << 18, 'y') + "\r\n\r\n";
   CHECK_FALSE(ask(server->port(), big).starts_with("HTTP/1.1 200"));
-  const auto packed = ask(server->port(), "GET /long HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n"
-                                          "Connection: close\r\n\r\n");
+  const auto packed = ask(server->port(),
+                          "GET /long HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n"
+                          "Connection: close\r\n\r\n");
   CHECK(packed.find("Content-Encoding: gzip") != std::string::npos);
   CHECK(packed.size() < 100'000);
 }
@@ -70,8 +74,8 @@ TEST_CASE("http server: many clients that say nothing hold nobody up", "[unit]")
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   for (int i = 0; i < 200; ++i) {
     silent.emplace_back(::socket(AF_INET, SOCK_STREAM, 0));
-    REQUIRE(::connect(silent.back().get(), reinterpret_cast<sockaddr*>(&address),
-                      sizeof address) == 0);
+    REQUIRE(::connect(silent.back().get(), reinterpret_cast<sockaddr*>(&address), sizeof address) ==
+            0);
   }
   CHECK(ask(server->port(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             .starts_with("HTTP/1.1 200"));

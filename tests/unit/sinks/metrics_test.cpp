@@ -79,14 +79,16 @@ TEST_CASE("metrics: a call in every family", "[unit]") {
   const std::string who = "provider=\"openai\",model=\"gpt-4o\",service=\"shop\"";
   CHECK(has(text, "llmtap_calls_total{" + who + ",status=\"ok\"} 1"));
   CHECK(has(text, "llmtap_calls_total{" + who + ",status=\"error\"} 1"));
-  CHECK(has(text, "llmtap_call_errors_total{" + who + ",class=\"rate_limit\",http_status=\"429\"} 1"));
+  CHECK(has(text,
+            "llmtap_call_errors_total{" + who + ",class=\"rate_limit\",http_status=\"429\"} 1"));
   CHECK(has(text, "llmtap_call_duration_seconds_bucket{" + who + ",status=\"ok\",le=\"2.5\"} 0"));
   CHECK(has(text, "llmtap_call_duration_seconds_bucket{" + who + ",status=\"ok\",le=\"5\"} 1"));
   CHECK(has(text, "llmtap_call_duration_seconds_sum{" + who + ",status=\"ok\"} 3"));
   CHECK(has(text, "llmtap_call_time_to_first_token_seconds_sum{" + who + ",status=\"ok\"} 0.5"));
   CHECK(has(text, "llmtap_call_output_token_gap_seconds_sum{" + who + "} 0.1"));
   CHECK(has(text, "llmtap_tokens_total{" + who + ",class=\"cache_read\",source=\"provider\"} 5"));
-  CHECK(has(text, "llmtap_tokens_total{" + who + ",class=\"input_uncached\",source=\"provider\"} 10"));
+  CHECK(has(text,
+            "llmtap_tokens_total{" + who + ",class=\"input_uncached\",source=\"provider\"} 10"));
   CHECK(has(text, "llmtap_cost_usd_total{" + who + ",source=\"table\"} 0.25"));
   CHECK(has(text, "llmtap_call_retries_total{" + who + "} 1"));
   CHECK(has(text, "llmtap_calls_partial_total{" + who + "} 1"));

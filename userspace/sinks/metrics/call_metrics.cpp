@@ -10,9 +10,9 @@ namespace llmtap {
 namespace {
 
 // Seconds. Whole calls: from a cached embedding to an agent's answer of ten minutes.
-constexpr std::array kDurationEdges = {0.05, 0.1, 0.25, 0.5, 1.0,  2.5,  5.0,
+constexpr std::array kDurationEdges = {0.05, 0.1,  0.25, 0.5,  1.0,   2.5,   5.0,
                                        10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0};
-constexpr std::array kFirstTokenEdges = {0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0,
+constexpr std::array kFirstTokenEdges = {0.05, 0.1, 0.2, 0.3, 0.5,  0.75, 1.0,
                                          1.5,  2.0, 3.0, 5.0, 10.0, 20.0, 60.0};
 constexpr std::array kGapEdges = {0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03,
                                   0.05,  0.075,  0.1,   0.2,  0.5,   1.0};
@@ -114,8 +114,8 @@ void CallMetrics::each_family(Exposition& out, std::string_view name, std::strin
 }
 
 void CallMetrics::write(Exposition& out) const {
-  each_family(out, "llmtap_calls_total", "counter",
-              "LLM calls that ended, by outcome.", [&](const Labels& labels, const Series& s) {
+  each_family(out, "llmtap_calls_total", "counter", "LLM calls that ended, by outcome.",
+              [&](const Labels& labels, const Series& s) {
                 for (const auto& [ok, latency] : s.by_ok)
                   out.sample(with(labels, {{"status", status(ok)}}),
                              static_cast<double>(count_of(latency.duration)));
@@ -170,7 +170,7 @@ void CallMetrics::write_money_and_limits(Exposition& out) const {
                   out.sample(with(labels, {{"source", source}}), usd);
               });
   const auto counter = [&](std::string_view name, std::string_view help,
-                           std::uint64_t Series::*count) {
+                           std::uint64_t Series::* count) {
     each_family(out, name, "counter", help, [&](const Labels& labels, const Series& s) {
       if (s.*count > 0) out.sample(labels, static_cast<double>(s.*count));
     });
@@ -182,7 +182,7 @@ void CallMetrics::write_money_and_limits(Exposition& out) const {
   counter("llmtap_calls_partial_total", "Calls of which llmtap lost or cut a part.",
           &Series::partial);
   const auto gauge = [&](std::string_view name, std::string_view help,
-                         std::optional<double> RateLimit::*value) {
+                         std::optional<double> RateLimit::* value) {
     each_family(out, name, "gauge", help, [&](const Labels& labels, const Series& s) {
       for (const auto& [limit, figures] : s.rate_limits) {
         if (figures.*value) out.sample(with(labels, {{"limit", limit}}), *(figures.*value));

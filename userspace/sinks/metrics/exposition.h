@@ -31,7 +31,7 @@ class Histogram {
   void observe(double value);
 
   std::span<const double> edges() const { return edges_; }
-  // Of the last bucket (+Inf) first edges().size() ones; not cumulative.
+  // One per edge and one for what is above the last; not cumulative.
   const std::vector<std::uint64_t>& counts() const { return counts_; }
   double sum() const { return sum_; }
 

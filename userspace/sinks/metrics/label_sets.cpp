@@ -9,8 +9,12 @@ namespace {
 // Length of the UTF-8 sequence at the front of `text`; 0 if there is none (RFC 3629, section 4).
 std::size_t sequence(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
-  const std::size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3
-                             : lead < 0xf5 ? 4 : 0;
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xc2 ? 0
+                             : lead < 0xe0 ? 2
+                             : lead < 0xf0 ? 3
+                             : lead < 0xf5 ? 4
+                                           : 0;
   if (length == 0 || text.size() < length) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
@@ -49,7 +53,8 @@ void LabelSets::bound(std::string& value, std::set<std::string>& known, std::siz
 }
 
 LabelSet LabelSets::admit(LabelSet wanted) {
-  for (auto* value : {&wanted.provider, &wanted.model, &wanted.service}) *value = label_text(*value);
+  for (auto* value : {&wanted.provider, &wanted.model, &wanted.service})
+    *value = label_text(*value);
   if (sets_.contains(wanted)) return wanted;
   bound(wanted.provider, providers_, kProviders, Limit::kProvider);
   bound(wanted.model, models_, kModels, Limit::kModel);
