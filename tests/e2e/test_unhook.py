@@ -41,8 +41,7 @@ class PingPong:
         return float(self.ask("bench 512 400"))
 
     def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
 
 
 class Unhook(WorldCase):
