@@ -38,7 +38,8 @@ def commands(*prefix):
 def options(command):
     """Long and short options of a command, by --help."""
     found = set()
-    for line in say(BINARY, *command, "--help").splitlines():
+    listed = say(BINARY, *command, "--help").split("\nOptions:\n", 1)[1].split("\n\n", 1)[0]
+    for line in listed.splitlines():
         if re.match(r"  -", line):
             head = re.split(r"\s{2,}", line.strip())[0]
             found |= set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", head))

@@ -85,6 +85,16 @@ std::string plain(const std::string& text) {
   return out;
 }
 
+// A sentence a line, as roff wants it to space them.
+std::string prose(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool ends = i > 0 && text[i] == ' ' && text[i - 1] == '.';
+    out += ends ? '\n' : text[i];
+  }
+  return plain(out);
+}
+
 // Arguments of a macro: quoted, so that no word is taken for a macro.
 std::string argument(const std::string& text) {
   std::string out = "\"";
@@ -106,7 +116,7 @@ std::string option_item(const OptionModel& option) {
     const char* separator = " ";
     for (const auto& choice : option.choices) text += std::exchange(separator, ", ") + choice;
   }
-  return line + '\n' + plain(text) + '\n';
+  return line + '\n' + prose(text) + '\n';
 }
 
 std::string option_list(const std::vector<OptionModel>& options) {
@@ -126,7 +136,7 @@ std::string literal(const std::string& text) {
 }
 
 std::string command_section(const CommandModel& command) {
-  std::string text = ".Ss llmtap " + command.name + '\n' + plain(command.description) + ".\n" +
+  std::string text = ".Ss llmtap " + command.name + '\n' + prose(command.description) + ".\n" +
                      option_list(command.options) + literal(command.footer);
   for (const auto& nested : command.commands) text += command_section(nested);
   return text;
