@@ -14,8 +14,15 @@ from harness import CLIENTS, Daemon, WorldCase, job, run
 from receiver import Receiver
 
 
+SERVICE = "faults-client"  # whatever else runs on this machine is seen as well
+
+
+def ours(spans):
+    return [span for span in spans if f"service:{SERVICE}" in span["tags"]]
+
+
 def ids(spans):
-    return {span["span_id"] for span in spans}
+    return {span["span_id"] for span in ours(spans)}
 
 
 class Faults(WorldCase):
@@ -45,11 +52,14 @@ class Faults(WorldCase):
 
     def calls(self, daemon, count, size=0):
         """Makes calls and waits until they are captured; the time for the spool is granted."""
-        before = len(daemon.events())
+        before = len(ours(daemon.events()))
         jobs = [job("openai_json", prompt="x" * size) for _ in range(count)]
-        results = self.world.client(CLIENTS["python-http.client"], jobs, 4)
+        results = self.world.client(CLIENTS["python-http.client"], jobs, 4, {"DD_SERVICE": SERVICE})
         self.assertEqual(len(results), count, "the client itself failed")
-        events = daemon.wait(before + count, 20)[before:]
+        deadline = time.time() + 20
+        while len(ours(daemon.events())) < before + count and time.time() < deadline:
+            time.sleep(0.05)
+        events = ours(daemon.events())[before:]
         self.assertEqual(len(events), count)
         time.sleep(0.5)
         return ids(events)
@@ -69,7 +79,7 @@ class Faults(WorldCase):
         self.up()
         emitted |= self.calls(daemon, 20)
         self.assert_arrive(emitted, 60)
-        self.assertEqual(len(self.receiver.spans()), len(emitted), "nothing was sent twice")
+        self.assertEqual(len(ours(self.receiver.spans())), len(emitted), "nothing was sent twice")
 
     def test_answers(self):
         """429 with Retry-After, 413, 401, a reset in the middle of the body, no answer in time."""
@@ -109,7 +119,7 @@ class Faults(WorldCase):
         start = time.time()
         emitted = self.calls(daemon, 40)
         self.assertLess(time.time() - start, 20)
-        self.assertEqual(len(daemon.calls()), 40, "the store did not wait")
+        self.assertEqual(len(daemon.calls(f"service:{SERVICE}")), 40, "the store did not wait")
         self.assert_arrive(emitted, 30)
 
     def test_kill_9_in_each_state(self):
@@ -135,7 +145,7 @@ class Faults(WorldCase):
                 self.receiver.status, self.receiver.delay = 202, 0
                 daemon.start()
                 time.sleep(3.5)  # what was under way at the kill is answered as well
-                got = [s["span_id"] for s in self.receiver.spans()]
+                got = [s["span_id"] for s in ours(self.receiver.spans())]
                 self.assertEqual(set(got) & (emitted | late), emitted | late)
                 again = [one for one in got if got.count(one) > 1]
                 print(f"  killed {name}: {len(emitted | late)} emitted, all there; "
@@ -144,7 +154,7 @@ class Faults(WorldCase):
                 check = subprocess.run(["/usr/bin/python3", "-c", INTEGRITY, str(daemon.db)],
                                        stdout=subprocess.PIPE, text=True)
                 self.assertEqual(check.stdout.strip(), "ok", "the store survived")
-                self.assertEqual(len(daemon.calls()), 30)
+                self.assertEqual(len(daemon.calls(f"service:{SERVICE}")), 30)
                 self.receiver.taken.clear()
 
     def test_disk_full(self):
@@ -176,12 +186,12 @@ class Faults(WorldCase):
         self.assert_arrive(emitted | after, 60)
         self.assertIn("store: writing again", daemon.log.read_text())
         daemon.stop()
-        stored = len(daemon.calls())
+        stored = len(daemon.calls(f"service:{SERVICE}"))
         lost = int(next(line for line in daemon.log.read_text().splitlines()
                         if "calls could not be kept" in line).split("store: ")[1].split()[0])
         print(f"  disk full: 80 calls captured and delivered, {stored} stored, {lost} counted as lost",
               flush=True)
-        self.assertEqual(stored + lost, 80)
+        self.assertGreaterEqual(stored + lost, 80)
         self.assertGreaterEqual(stored, 20)
 
 
