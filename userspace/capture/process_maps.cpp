@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 #include <iterator>
 #include <set>
 
@@ -83,8 +84,9 @@ std::vector<Mapping> parse_executable_maps(std::string_view text) {
 
 std::vector<Mapping> executable_maps(pid_t pid) {
   std::ifstream file(proc_path(pid, "maps"));
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
-  return parse_executable_maps(text);
+  std::ostringstream text;
+  text << file.rdbuf();  // an iterator would throw when the process ends in between
+  return parse_executable_maps(text.str());
 }
 
 Fd open_mapped(pid_t pid, const Mapping& mapping) {

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 #include <iterator>
 
 #include "bpf/tls_event.h"
@@ -37,7 +38,9 @@ Status attach_program(bpf_program* program, bpf_link*& link) {
 
 std::string command_line(std::uint32_t tgid) {
   std::ifstream file("/proc/" + std::to_string(tgid) + "/cmdline");
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  text << file.rdbuf();  // an iterator would throw when the process ends in between
+  return text.str();
 }
 
 }  // namespace
