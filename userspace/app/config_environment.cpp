@@ -74,6 +74,7 @@ Environment process_environment() {
 }
 
 Status merge_environment(Config& config, const Environment& environment) {
+  if (auto status = merge_otlp_environment(config, environment); !status) return status;
   const Reader env(environment);
   auto& dd = config.datadog;
   env.text("DD_SITE", dd.site);

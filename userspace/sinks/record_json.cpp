@@ -121,8 +121,7 @@ Out usage_json(const Usage& usage) {
   return out;
 }
 
-Out timing_json(const CallRecord& call) {
-  const Timing& timing = call.timing;
+Out timing_json(const Timing& timing) {
   Out out = {{"request_start_ns", timing.request_start}};
   put(out, "request_end_ns", timing.request_end);
   put(out, "response_start_ns", timing.response_start);
@@ -195,6 +194,12 @@ Out process_json(const ProcessInfo& process) {
   return out;
 }
 
+Out server_json(const ServerEnd& server) {
+  Out out = {{"timing", timing_json(server.timing)}};
+  if (auto process = process_json(server.process); !process.empty()) out["process"] = process;
+  return out;
+}
+
 void put_filled(Out& out, const char* key, Out value) {
   if (!value.empty()) out[key] = std::move(value);
 }
@@ -226,7 +231,7 @@ void put_identity(const CallRecord& call, Out& out) {
   out["path"] = call.path;
   out["protocol"] = protocol_name(call.protocol);
   put(out, "http_status", call.http_status);
-  out["timing"] = timing_json(call);
+  out["timing"] = timing_json(call.timing);
 }
 
 void put_content(const CallRecord& call, Out& out) {
@@ -270,6 +275,11 @@ nlohmann::ordered_json record_json(const CallRecord& call, const RecordJsonOptio
   put_filled(out, "trace", trace_json(call.trace));
   put_filled(out, "vendor", params_json(call.vendor));
   put_filled(out, "process", process_json(call.process));
+  if (call.socket) {
+    out["local_address"] = to_string(call.socket->local);
+    out["remote_address"] = to_string(call.socket->remote);
+  }
+  if (call.server) out["server"] = server_json(*call.server);
   if (options.headers) {
     out["request_headers"] = headers_json(call.request_headers);
     out["response_headers"] = headers_json(call.response_headers);

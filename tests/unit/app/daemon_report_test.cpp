@@ -31,13 +31,19 @@ TEST_CASE("report: what was lost, one line each, for people", "[unit]") {
   quiet.name = "jsonl";
   SinkCounts datadog;
   datadog.name = "datadog";
-  datadog.delivery = DeliveryCounts{.delivered = 0, .rejected = 3, .requests = 0, .retries = 0,
-                                    .spool = {.records = 7, .bytes = 0, .dropped = 4, .in_memory = 0}};
+  datadog.delivery =
+      DeliveryCounts{.delivered = 0,
+                     .rejected = 3,
+                     .requests = 0,
+                     .retries = 0,
+                     .spool = {.records = 7, .bytes = 0, .dropped = 4, .in_memory = 0}};
   figures.sinks = {store, quiet, datadog};
   const auto lines = report_lines(figures);
   CHECK(lines.front() == "120 calls, 2 of them partial");
-  CHECK(has(lines, "lost in the kernel: ring_full 12 times, 3 MB (the daemon had no CPU for a while)"));
-  CHECK(has(lines, "lost while parsing: unknown_context 1 time (connections older than the daemon)"));
+  CHECK(has(lines,
+            "lost in the kernel: ring_full 12 times, 3 MB (the daemon had no CPU for a while)"));
+  CHECK(
+      has(lines, "lost while parsing: unknown_context 1 time (connections older than the daemon)"));
   CHECK(has(lines, "store: 1 call dropped: queue full, 19 calls not stored"));
   CHECK(has(lines, "datadog: 3 refused by the peer, 4 dropped: spool full, 7 wait in the spool"));
   for (const auto& line : lines) CHECK_FALSE(line.starts_with("jsonl"));
