@@ -64,8 +64,8 @@ TEST_CASE("accounting: issued = parsed + withheld + lost", "[bpf]") {
       const ConnId conn = tap.stream(client, Direction::kWrite).at(0).chunk.conn;
       REQUIRE(tap.source().set_verdict(conn, TLS_VERDICT_WATCH));
       other.connect();
-      one.tell("bench 4096 100");
-      other.tell("bench 700 100");
+      one.tell("bench 4096 10");
+      other.tell("bench 700 10");
       one.answer();
       other.answer();
       one.ask("write 100000");
