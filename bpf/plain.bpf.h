@@ -113,7 +113,7 @@ static __always_inline struct conn_state *plain_open(struct watched_socket *w, s
 	bpf_map_update_elem(&conns, &key, &fresh, BPF_ANY);
 	conn = bpf_map_lookup_elem(&conns, &key);
 	if (conn)
-		conn_addressed(conn, key.conn, key.tgid, sk);
+		conn_addressed(conn, key.conn, key.tgid, sk, 0);
 	return conn;
 }
 
@@ -169,10 +169,27 @@ __noinline int plain_piece(struct plain_piece *piece)
 	return 0;
 }
 
-/* `left` bytes across the call's vectors; what is beyond the last one is returned. */
-static __always_inline __u32 plain_vectors(const struct call_buffers *b, struct plain_piece *piece,
-					   __u32 left)
+struct plain_walk {
+	struct call_buffers buffers;
+	struct plain_piece piece; /* key and direction; the rest is overwritten */
+	__u32 left;
+};
+
+/*
+ * `left` bytes across the call's vectors; afterwards what is beyond the last one. Global, so that the
+ * verifier looks at the loop once and not on every path to it (1.1 s of the daemon's start).
+ */
+__noinline int plain_vectors(struct plain_walk *walk)
 {
+	struct call_buffers *b;
+	struct plain_piece *piece;
+	__u32 left;
+
+	if (!walk)
+		return 0;
+	b = &walk->buffers;
+	piece = &walk->piece;
+	left = walk->left;
 	for (__u32 i = 0; i < VECTORS_MAX; i++) {
 		struct vector v;
 
@@ -186,7 +203,8 @@ static __always_inline __u32 plain_vectors(const struct call_buffers *b, struct 
 		left -= piece->len;
 		plain_piece(piece);
 	}
-	return left;
+	walk->left = left;
+	return 0;
 }
 
 static __always_inline __u32 seq_of(struct sock *sk, __u8 direction)
@@ -219,8 +237,7 @@ static __always_inline void plain_unseen(struct task_struct *task, struct conn_s
 static __always_inline void plain_moved(struct task_struct *task, struct watched_socket *w,
 					struct sock *sk, __u8 direction, __u32 len)
 {
-	struct plain_piece piece = {};
-	struct call_buffers buffers;
+	struct plain_walk walk = {};
 	struct conn_state *conn;
 
 	if (w->ignored)
@@ -254,16 +271,18 @@ static __always_inline void plain_moved(struct task_struct *task, struct watched
 		return;
 	}
 	plain_unseen(task, conn, w, sk, direction, len);
-	piece.key = plain_key(w);
-	piece.direction = direction;
-	if (buffers_of(task, &buffers)) {
-		if (buffers.base) {
-			piece.from = buffers.base;
-			piece.len = len;
-			plain_piece(&piece);
+	walk.piece.key = plain_key(w);
+	walk.piece.direction = direction;
+	if (buffers_of(task, &walk.buffers)) {
+		if (walk.buffers.base) {
+			walk.piece.from = walk.buffers.base;
+			walk.piece.len = len;
+			plain_piece(&walk.piece);
 			return;
 		}
-		len = plain_vectors(&buffers, &piece, len);
+		walk.left = len;
+		plain_vectors(&walk);
+		len = walk.left;
 	}
 	if (len)
 		plain_missing(task, conn, w, direction, len);

@@ -136,7 +136,7 @@ static __always_inline void record_moved(struct task_struct *task, struct sock *
 	conn = conn_find(task, id);
 	if (!conn || conn->addressed)
 		return;
-	conn_addressed(conn, id, task->tgid, sk);
+	conn_addressed(conn, id, task->tgid, sk, 0);
 	w = bpf_sk_storage_get(&watched, sk, 0, BPF_SK_STORAGE_GET_F_CREATE); /* for its end */
 	if (!w)
 		return;
@@ -175,17 +175,19 @@ static __always_inline void address_call(struct task_struct *task, struct sock *
 	struct call_buffers buffers;
 	struct conn_state *conn;
 	struct thread_io *io;
+	__u32 inferred = 0;
 
 	if (!address && direction == TLS_WRITE) {
 		io = bpf_map_lookup_elem(&record_threads, &tid);
 		if (io && io->sealed_key && buffers_of(task, &buffers) && sends_sealed(io, &buffers, false)) {
 			address = io->sealed_key;
 			io->sealed_key = 0;
+			inferred = 1;
 		}
 	}
 	conn = address ? conn_find(task, address) : 0;
 	if (conn && !conn->addressed && is_tcp(sk))
-		conn_addressed(conn, address, task->tgid, sk);
+		conn_addressed(conn, address, task->tgid, sk, inferred);
 }
 
 static __always_inline int socket_moved(struct sock *sk, int len, __u8 direction)

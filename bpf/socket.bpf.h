@@ -55,7 +55,7 @@ static __always_inline void map_ipv4(__u8 *to, __u32 address)
 
 /* Tells user space, once, which addresses a connection has. */
 static __always_inline void conn_addressed(struct conn_state *state, __u64 conn, __u32 tgid,
-					   const struct sock *sk)
+					   const struct sock *sk, __u32 inferred)
 {
 	struct tls_socket *event;
 
@@ -73,6 +73,7 @@ static __always_inline void conn_addressed(struct conn_state *state, __u64 conn,
 	event->head.begin_ns = event->head.end_ns = bpf_ktime_get_ns();
 	event->local_port = local_port(sk);
 	event->remote_port = remote_port(sk);
+	event->inferred = inferred;
 	event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == FAMILY_INET) {
 		map_ipv4(event->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));

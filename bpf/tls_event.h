@@ -87,8 +87,10 @@ struct tls_socket {
 	LLMTAP_U16 local_port;
 	LLMTAP_U16 remote_port;
 	LLMTAP_U32 netns; /* inode number of the network namespace */
+	LLMTAP_U32 inferred; /* 1: by the size of a record, not by a call within the TLS call */
+	LLMTAP_U32 zero;
 };
-LLMTAP_STATIC_ASSERT(sizeof(struct tls_socket) == 104, "tls_socket layout");
+LLMTAP_STATIC_ASSERT(sizeof(struct tls_socket) == 112, "tls_socket layout");
 
 /* What ring `socket_news` brings, apart from `events`: few, and to be read at once. */
 enum socket_news_kind {

@@ -127,7 +127,12 @@ void Assembler::State::data(const Chunk& chunk) {
 
 void Assembler::State::socket(const Chunk& chunk) {
   find_or_open(chunk.conn)->connection.set_socket(chunk.socket, chunk.end_ns);
-  peers.socket(chunk.conn, chunk.socket);
+  const auto rival = peers.socket(chunk.conn, chunk.socket);
+  if (!rival) return;
+  for (const auto& conn : {chunk.conn, *rival}) {
+    if (const auto found = by_id.find(conn); found != by_id.end())
+      found->second->connection.forget_socket();
+  }
 }
 
 void Assembler::State::account(Live& entry) {

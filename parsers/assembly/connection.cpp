@@ -20,6 +20,7 @@ class Connection::Inlet final : public StreamSink {
   void bytes(std::string_view bytes, TimeNs begin_ns, TimeNs end_ns) override {
     connection_.bytes(direction_, bytes, {begin_ns, end_ns});
   }
+  void held(TimeNs end_ns) override { connection_.release_deferred_before(direction_, end_ns); }
   void hole(std::uint64_t count, TimeNs begin_ns, TimeNs end_ns, bool overflow) override {
     connection_.hole(direction_, count, {begin_ns, end_ns}, overflow);
   }
@@ -70,6 +71,7 @@ void Connection::feed(const Chunk& chunk) {
     context_.counts.skipped += chunk.bytes.size();
     return;
   }
+  gave_up_ = false;
   const Direction other = opposite(chunk.direction);
   auto& ahead = streams_[static_cast<std::size_t>(other)];
   if (ahead.waiting()) {
@@ -90,13 +92,13 @@ void Connection::push(const Chunk& chunk) {
   Inlet inlet(*this, chunk.direction);
   const auto i = static_cast<std::size_t>(chunk.direction);
   const bool after_watch = after_watch_[i];
-  const bool patient = verdict_ != ConnVerdict::kWatch && !after_watch;
+  const bool patient = verdict_ != ConnVerdict::kWatch && !after_watch && !gave_up_;
   streams_[i].push(chunk, patient, context_.limits.reorder_bytes, inlet);
   if (after_watch) after_watch_[i] = false;
 }
 
 void Connection::defer(const Chunk& chunk) {
-  if (!deferred_) deferred_ = std::make_unique<std::vector<Deferred>>();
+  if (!deferred_) deferred_ = std::make_unique<std::deque<Deferred>>();
   deferred_->push_back({chunk, std::string(chunk.bytes)});
   deferred_->back().chunk.bytes = {};
   deferred_bytes_ += sizeof(Deferred) + chunk.bytes.size();
@@ -120,7 +122,22 @@ void Connection::release_deferred() {
   }
 }
 
+// Bytes of `direction` that had waited behind a hole go on: what the other direction did before they
+// moved comes first, or answers would stand before their requests.
+void Connection::release_deferred_before(Direction direction, TimeNs end_ns) {
+  while (deferred_ && deferred_->front().chunk.direction != direction &&
+         deferred_->front().chunk.end_ns <= end_ns) {
+    Deferred each = std::move(deferred_->front());
+    deferred_->pop_front();
+    deferred_bytes_ -= sizeof(Deferred) + each.bytes.size();
+    if (deferred_->empty()) deferred_.reset();
+    each.chunk.bytes = each.bytes;
+    push(each.chunk);
+  }
+}
+
 void Connection::advance(TimeNs now_ns) {
+  gave_up_ = false;
   for (const Direction direction : {Direction::kWrite, Direction::kRead}) {
     Inlet inlet(*this, direction);
     streams_[static_cast<std::size_t>(direction)].expire(now_ns, inlet);
@@ -130,11 +147,13 @@ void Connection::advance(TimeNs now_ns) {
 
 void Connection::close(Cause cause, TimeNs now_ns) {
   if (closed_) return;
-  for (const Direction direction : {Direction::kWrite, Direction::kRead}) {
-    Inlet inlet(*this, direction);
-    streams_[static_cast<std::size_t>(direction)].give_up(inlet);
-    release_deferred();
-  }
+  do {  // what was kept back may have holes of its own
+    for (const Direction direction : {Direction::kWrite, Direction::kRead}) {
+      Inlet inlet(*this, direction);
+      streams_[static_cast<std::size_t>(direction)].give_up(inlet);
+      release_deferred();
+    }
+  } while (waiting());
   closing_ = cause;
   close_decoder({now_ns, now_ns});
 }
@@ -196,6 +215,7 @@ void Connection::decode(Direction direction, std::string_view bytes, Stamp stamp
 
 void Connection::hole(Direction direction, std::uint64_t count, Stamp stamp, bool overflow) {
   context_.counts.gap += count;
+  gave_up_ = true;
   if (closed_ || verdict_ == ConnVerdict::kIgnore) return;
   // Watched, holes are what we asked for.
   if (verdict_ != ConnVerdict::kWatch && !after_watch_[static_cast<std::size_t>(direction)]) {

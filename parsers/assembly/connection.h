@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -67,6 +68,7 @@ class Connection final : private ExchangeSink {
     socket_ = socket;
     last_ns_ = std::max(last_ns_, now_ns);
   }
+  void forget_socket() { socket_.reset(); }
   TimeNs last_ns() const { return last_ns_; }
   bool waiting() const { return streams_[0].waiting() || streams_[1].waiting(); }
   bool has_open_exchanges() const { return !open_.empty(); }
@@ -83,6 +85,7 @@ class Connection final : private ExchangeSink {
   void push(const Chunk& chunk);
   void defer(const Chunk& chunk);
   void release_deferred();
+  void release_deferred_before(Direction direction, TimeNs end_ns);
   void peer_ended(const Chunk& chunk);
   void bytes(Direction direction, std::string_view bytes, Stamp stamp);
   void decode(Direction direction, std::string_view bytes, Stamp stamp);
@@ -114,8 +117,9 @@ class Connection final : private ExchangeSink {
   ByteStream streams_[2];
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Unknown> unknown_;  // until the protocol is known
-  std::unique_ptr<std::vector<Deferred>> deferred_;
+  std::unique_ptr<std::deque<Deferred>> deferred_;
   std::size_t deferred_bytes_ = 0;
+  bool gave_up_ = false;  // on a hole just now: what was kept back has waited for its own as well
   std::map<StreamId, std::unique_ptr<Exchange>> open_;  // nearly always one: small
   std::size_t exchange_bytes_ = 0;  // what the folds hold
   std::optional<Direction> requests_;

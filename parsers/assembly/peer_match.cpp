@@ -19,7 +19,7 @@ std::optional<std::uint64_t> id_key(const CallRecord& call) {
 }  // namespace
 
 void PeerMatch::closed(const ConnId& conn, TimeNs now_ns) {
-  if (sockets_.of(conn) != nullptr) closed_.emplace_back(now_ns + kRememberNs, conn);
+  if (sockets_.close(conn)) closed_.emplace_back(now_ns + kRememberNs, conn);
 }
 
 void PeerMatch::request(PeerView& view) {
@@ -187,7 +187,7 @@ bool PeerMatch::fits(const Clients::value_type& client, const ServerView& server
 // The client's exchange that can have caused what `server` had read.
 PeerMatch::Clients::value_type* PeerMatch::match(const ServerView& server) {
   if (const ConnId* const peer = sockets_.peer_of(server.conn)) {
-    return match_by_address(*peer, server);
+    if (auto* const found = match_by_address(*peer, server)) return found;
   }
   for (const auto& key : {server.digest, server.id}) {
     if (!key) continue;
@@ -212,15 +212,17 @@ PeerMatch::Clients::value_type* PeerMatch::match_by_address(const ConnId& peer,
 PeerMatch::Clients::value_type* PeerMatch::match_by_key(std::uint64_t key,
                                                         const ServerView& server) {
   const SocketPair* const own = sockets_.of(server.conn);
+  const bool sure = sockets_.sure(server.conn);
   Clients::value_type* best = nullptr;
   const auto [first, last] = by_key_.equal_range(key);
   for (auto it = first; it != last; ++it) {
     const auto client = clients_.find(it->second);
     if (client == clients_.end() || !fits(*client, server)) continue;
     const ConnId& conn = client->first.first;
-    if (sockets_.peer_of(conn) != nullptr) continue;  // its server's end is another one
-    const SocketPair* const other = sockets_.of(conn);
-    if (own != nullptr && other != nullptr && !may_be_ends(*own, *other)) continue;
+    if (sockets_.sure(conn) && sure) {
+      if (sockets_.peer_of(conn) != nullptr) continue;  // its server's end is another one
+      if (!may_be_ends(*own, *sockets_.of(conn))) continue;
+    }
     if (best == nullptr || client->second.begin_ns > best->second.begin_ns) best = &*client;
   }
   return best;
@@ -232,9 +234,9 @@ void PeerMatch::retry_held(const Clients::value_type& client) {
   for (auto it = servers_.begin(); it != servers_.end(); ++it) {
     const ServerView& view = it->view;
     const ConnId* const peer = sockets_.peer_of(view.conn);
-    const bool ours = peer != nullptr ? *peer == exchange.first
-                                      : (view.digest && view.digest == state.digest) ||
-                                            (view.id && view.id == state.id);
+    const bool ours = (peer != nullptr && *peer == exchange.first) ||
+                      (view.digest && view.digest == state.digest) ||
+                      (view.id && view.id == state.id);
     if (!ours || match(view) != &client) continue;
     CallRecord call = std::move(it->call);
     servers_.erase(it);

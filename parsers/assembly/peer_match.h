@@ -2,8 +2,9 @@
 //
 // A call between two processes of one node is seen at both ends and reported once, from the
 // client's, with what only the server's end knows added. Ends belong together when the addresses of
-// their sockets mirror each other; where addresses are not known (or translated on the way), by a
-// digest of what both see alike (method, path, request body) or the vendor's response id. Always by
+// their sockets mirror each other; where addresses are not known (inferred, or translated on the
+// way), by a digest of what both see alike (method, path, request body) or the vendor's response id.
+// Addresses that are sure forbid what they contradict, inferred ones do not. Always by
 // cause and effect: the client began to send before the server had read. One client exchange stands
 // for one server exchange, so equal requests in parallel are counted right.
 // Normally the client's request is known long before the server's record is; for the rest a server's
@@ -52,8 +53,11 @@ class PeerMatch {
 
   explicit PeerMatch(RecordSink& out) : out_(out) {}
 
-  // The addresses of a connection are known; it is gone.
-  void socket(const ConnId& conn, const SocketPair& pair) { sockets_.add(conn, pair); }
+  // The addresses of a connection are known; it is gone. Returned: the connection that had named the
+  // same socket, so that neither's addresses are known any more.
+  std::optional<ConnId> socket(const ConnId& conn, const SocketPair& pair) {
+    return sockets_.add(conn, pair);
+  }
   void closed(const ConnId& conn, TimeNs now_ns);
   // The request of an exchange is whole (`view.digest` is there).
   void request(PeerView& view);

@@ -19,23 +19,45 @@ std::uint64_t hash(const Endpoint& local, const Endpoint& remote) {
 
 }  // namespace
 
-void SocketPairs::add(const ConnId& conn, const SocketPair& pair) {
-  if (pairs_.size() >= kMost) return;
-  pairs_.insert_or_assign(conn, pair);
-  by_hash_.insert_or_assign(hash(pair.local, pair.remote), conn);
+std::optional<ConnId> SocketPairs::add(const ConnId& conn, const SocketPair& pair) {
+  if (pairs_.size() >= kMost) return std::nullopt;
+  std::optional<ConnId> rival;
+  const auto [first, fresh] = by_hash_.try_emplace(hash(pair.local, pair.remote), conn);
+  if (!fresh && first->second != conn) {
+    const auto other = pairs_.find(first->second);
+    if (other != pairs_.end() && other->second.open && other->second.pair.netns == pair.netns) {
+      other->second.doubtful = true;
+      rival = first->second;
+    }
+    first->second = conn;
+  }
+  pairs_.insert_or_assign(conn, Named{pair, true, rival.has_value()});
+  return rival;
+}
+
+bool SocketPairs::close(const ConnId& conn) {
+  const auto found = pairs_.find(conn);
+  if (found == pairs_.end()) return false;
+  found->second.open = false;
+  return true;
 }
 
 void SocketPairs::remove(const ConnId& conn) {
   const auto found = pairs_.find(conn);
   if (found == pairs_.end()) return;
-  const auto by_hash = by_hash_.find(hash(found->second.local, found->second.remote));
+  const auto by_hash = by_hash_.find(hash(found->second.pair.local, found->second.pair.remote));
   if (by_hash != by_hash_.end() && by_hash->second == conn) by_hash_.erase(by_hash);
   pairs_.erase(found);
 }
 
 const SocketPair* SocketPairs::of(const ConnId& conn) const {
   const auto found = pairs_.find(conn);
-  return found == pairs_.end() ? nullptr : &found->second;
+  return found == pairs_.end() || found->second.doubtful ? nullptr : &found->second.pair;
+}
+
+bool SocketPairs::sure(const ConnId& conn) const {
+  const SocketPair* const pair = of(conn);
+  return pair != nullptr && !pair->inferred;
 }
 
 const ConnId* SocketPairs::peer_of(const ConnId& conn) const {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 
 #include "parsers/core/chunk.h"
@@ -16,16 +17,27 @@ class SocketPairs {
  public:
   static constexpr std::size_t kMost = 65536;  // beyond it connections have no addresses
 
-  void add(const ConnId& conn, const SocketPair& pair);
+  // A socket serves one connection at a time: the open one that has named it already, if any. Then
+  // one of them is wrong, and neither counts as known any more.
+  std::optional<ConnId> add(const ConnId& conn, const SocketPair& pair);
+  // Keeps its addresses, but leaves the socket to others. True if there were any.
+  bool close(const ConnId& conn);
   void remove(const ConnId& conn);
   // Null: not known. Valid until the next change.
   const SocketPair* of(const ConnId& conn) const;
   // The connection whose addresses mirror this one's. Null: none known. Likewise.
   const ConnId* peer_of(const ConnId& conn) const;
+  // Known, and not inferred.
+  bool sure(const ConnId& conn) const;
   std::size_t size() const { return pairs_.size(); }
 
  private:
-  std::unordered_map<ConnId, SocketPair> pairs_;
+  struct Named {
+    SocketPair pair;
+    bool open = true;
+    bool doubtful = false;
+  };
+  std::unordered_map<ConnId, Named> pairs_;
   std::unordered_map<std::uint64_t, ConnId> by_hash_;  // of local and remote; the latest one stays
 };
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "parsers/core/boxed.h"
 #include "parsers/core/chunk.h"
 #include "parsers/core/endpoint.h"
 #include "parsers/core/exchange.h"
@@ -292,7 +293,7 @@ struct CallRecord {
   // Connection, so that both ends of one call can be matched.
   ConnId conn;
   std::optional<SocketPair> socket;  // its addresses, where they are known
-  std::optional<ServerEnd> server;   // where both ends of the call are on this node
+  Boxed<ServerEnd> server;           // where both ends of the call are on this node
 
   bool operator==(const CallRecord&) const = default;
 };

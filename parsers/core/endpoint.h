@@ -27,6 +27,7 @@ struct SocketPair {
   Endpoint local;
   Endpoint remote;
   std::uint32_t netns = 0;  // inode number of the network namespace; 0: not known
+  bool inferred = false;    // from sizes: likely, and wrong where connections are much alike
 
   bool operator==(const SocketPair&) const = default;
 };

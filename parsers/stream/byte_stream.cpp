@@ -83,6 +83,7 @@ void ByteStream::release(StreamSink& sink) {
   while (done < pieces.size() && pieces[done].offset <= next_) {
     const Piece& piece = pieces[done++];
     held_->bytes -= sizeof(Piece) + piece.bytes.size();
+    sink.held(piece.end_ns);
     deliver(piece.offset, piece.bytes, piece.missing, piece.begin_ns, piece.end_ns, sink);
   }
   if (done == 0) return;

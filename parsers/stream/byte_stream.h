@@ -27,6 +27,8 @@ class StreamSink {
   virtual void hole(std::uint64_t count, TimeNs begin_ns, TimeNs end_ns, bool overflow) = 0;
   // `count` bytes came again and are left out.
   virtual void repeated(std::uint64_t /*count*/) {}
+  // The next bytes had to wait behind a hole; they moved at `end_ns`.
+  virtual void held(TimeNs /*end_ns*/) {}
 };
 
 class ByteStream {

@@ -118,7 +118,7 @@ struct KernelSource::State {
     Chunk chunk = to_chunk(head, nullptr, time);
     chunk.kind = ChunkKind::kSocket;
     chunk.socket = {to_endpoint(event.local, event.local_port),
-                    to_endpoint(event.remote, event.remote_port), event.netns};
+                    to_endpoint(event.remote, event.remote_port), event.netns, event.inferred != 0};
     deliver(chunk);
   }
 

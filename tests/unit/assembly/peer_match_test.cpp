@@ -171,7 +171,7 @@ TEST_CASE("peer_match: not what came before, not another's", "[unit]") {
 
 // The addresses of a connection: from port `local` to port `remote` of one host.
 void address(Assembler& assembler, const ConnId& conn, std::uint16_t local, std::uint16_t remote,
-             std::uint32_t netns = 1, std::uint8_t host = 127) {
+             std::uint32_t netns = 1, std::uint8_t host = 127, bool inferred = false) {
   Chunk chunk;
   chunk.conn = conn;
   chunk.kind = ChunkKind::kSocket;
@@ -182,6 +182,7 @@ void address(Assembler& assembler, const ConnId& conn, std::uint16_t local, std:
   chunk.socket.local.port = local;
   chunk.socket.remote.port = remote;
   chunk.socket.netns = netns;
+  chunk.socket.inferred = inferred;
   assembler.feed(chunk);
 }
 
@@ -213,6 +214,35 @@ TEST_CASE("peer_match: mirrored addresses decide", "[unit]") {
   CHECK(log.records[0].server->timing.end == 105 * kMs);
   CHECK(to_string(log.records[0].socket->local) == "127.0.0.1:40002");
   CHECK(log.records[1].server->conn == kServer);
+}
+
+TEST_CASE("peer_match: inferred addresses that are wrong forbid nothing", "[unit]") {
+  RecordLog log;
+  Assembler assembler({}, log);
+  constexpr ConnId kOther{10, 2, 1};  // of the same process
+  Wire app(assembler, kApp), server(assembler, kServer);
+  const std::string request = chat_request("hi"), response = chat_response("", "yo");
+  bool known = true;
+  address(assembler, kServer, 8000, 40001);
+  SECTION("another connection names this one's socket, too") {
+    address(assembler, kApp, 40001, 8000);
+    address(assembler, kOther, 40001, 8000);
+    known = false;
+  }
+  SECTION("only another one does") {
+    address(assembler, kOther, 40001, 8000, 1, 127, true);
+    known = false;
+  }
+  SECTION("this one names another's") { address(assembler, kApp, 40002, 8000, 1, 127, true); }
+  app(kUp, request, 100 * kMs);
+  server(kDown, request, 101 * kMs);
+  server(kUp, response, 200 * kMs);
+  app(kDown, response, 201 * kMs);
+  assembler.advance(1000 * kMs);
+  REQUIRE(log.records.size() == 1);
+  CHECK(log.records[0].conn == kApp);
+  CHECK(log.records[0].server);
+  CHECK(log.records[0].socket.has_value() == known);
 }
 
 TEST_CASE("peer_match: addresses suffice, or forbid", "[unit]") {
@@ -255,7 +285,7 @@ TEST_CASE("peer_match: addresses suffice, or forbid", "[unit]") {
   app(kDown, response, 201 * kMs);
   assembler.advance(1000 * kMs);
   CHECK(log.records.size() == expected);
-  CHECK(log.records[0].server.has_value() == (expected == 1));
+  CHECK(bool(log.records[0].server) == (expected == 1));
 }
 
 TEST_CASE("peer_match: a client's record waits for its server's end, not for ever", "[unit]") {

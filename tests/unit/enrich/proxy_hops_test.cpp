@@ -26,7 +26,9 @@ CallRecord call_of(std::uint32_t tgid, TimeNs begin, TimeNs end, std::string tex
 }
 
 CallRecord served_by(CallRecord call, std::uint32_t tgid) {
-  call.server.emplace().conn.tgid = tgid;
+  ServerEnd end;
+  end.conn.tgid = tgid;
+  call.server = end;
   return call;
 }
 
