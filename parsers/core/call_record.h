@@ -211,6 +211,7 @@ struct ProcessInfo {
   std::string language;
   // Chosen variables of the target's own environment: DD_SERVICE, DD_ENV, DD_VERSION, DD_TAGS,
   // DD_LLMOBS_ML_APP, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES. Nothing else is read out of it.
+  // Also the pod's k8s.* attributes, which enrich finds out.
   std::vector<std::pair<std::string, std::string>> environment;
   std::string service;  // resolved name, never empty once enriched
   bool ddtrace_loaded = false;  // an in-process tracer is mapped
