@@ -33,6 +33,8 @@ std::string for_next_start(const Config& from, const Config& to) {
   };
   add(from.hold_exec != to.hold_exec, "hold_exec");
   add(from.plain_http != to.plain_http, "plain_http");
+  add(from.unhook != to.unhook, "unhook");
+  add(from.ring_size != to.ring_size, "ring_size");
   add(from.metrics.max_label_sets != to.metrics.max_label_sets, "metrics.max_label_sets");
   return keys;
 }

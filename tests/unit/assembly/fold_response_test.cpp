@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Answers that overtake their request, errors, what is no call, limits.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -167,4 +168,20 @@ TEST_CASE("call fold: limits", "[unit]") {
     CHECK(bench.sink.records[0].partial);
     CHECK(bench.sink.losses.bytes(LossReason::kBadCoding) == kAnswer.size());
   }
+}
+
+TEST_CASE("call fold: what an answer may bring before its request is bounded", "[unit]") {
+  FoldBench bench;
+  CallFold fold = bench.fold();
+  fold.request(post("example.org", "/x"), Direction::kWrite, at(1, 2));
+  fold.body(Side::kRequest, R"({"a":)", at(1, 2));
+  fold.response(answer(200, "application/json"), at(3, 4));
+  std::size_t most = 0;
+  for (int i = 0; i < 256; ++i) {
+    fold.body(Side::kResponse, std::string(4096, 'x'), at(5, 6));
+    most = std::max(most, fold.memory());
+  }
+  CHECK(most > std::size_t{64} << 10);  // it does wait
+  CHECK(most < std::size_t{320} << 10);
+  CHECK(fold.memory() < std::size_t{64} << 10);
 }

@@ -110,3 +110,17 @@ TEST_CASE("call fold: sockets without a call", "[unit]") {
     CHECK(bench.sink.verdicts.size() == 1);
   }
 }
+
+TEST_CASE("call fold: a socket that says nothing is asked a few times only", "[unit]") {
+  const int others = GENERATE(7, 8);
+  FoldBench bench;
+  CallFold fold = socket(bench, "/chat");
+  fold.response(answer(101, ""), at(3, 4));
+  for (TimeNs t = 10; t < 10 + static_cast<TimeNs>(others); ++t)
+    fold.message(Side::kRequest, R"({"hello":1})", true, at(t, t));
+  fold.message(Side::kRequest, kCreate, true, at(100, 101));
+  fold.message(Side::kResponse, kCompleted, true, at(102, 103));
+  fold.end(End::kComplete, at(400, 400));
+  CHECK(bench.sink.records.size() == (others < 8 ? 1 : 0));
+  CHECK(fold.verdict() == (others < 8 ? ConnVerdict::kLlm : ConnVerdict::kWatch));
+}

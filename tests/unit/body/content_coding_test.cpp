@@ -186,3 +186,15 @@ TEST_CASE("inflate: WebSocket messages with and without context takeover", "[uni
   }
   deflateEnd(&stream);
 }
+
+TEST_CASE("content coding: a zstd window beyond RFC 9659's 8 MiB is refused", "[unit]") {
+  // Magic, no size, window of 2^(10 + exponent) bytes; one raw block, the last: "a".
+  const auto frame = [](int exponent) {
+    return "\x28\xb5\x2f\xfd" + std::string(1, '\0') + static_cast<char>(exponent << 3) +
+           std::string("\x09\x00\x00", 3) + "a";
+  };
+  const Decoded allowed = decode(encoding("zstd"), frame(13), 100);
+  CHECK(allowed.ok);
+  CHECK(allowed.text == "a");
+  CHECK_FALSE(decode(encoding("zstd"), frame(14), 100).ok);
+}

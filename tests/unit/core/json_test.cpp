@@ -78,3 +78,14 @@ TEST_CASE("json: padded text, and a parser that is used again for larger and sma
     CHECK_FALSE(document.parse(text + "]").exists());
   }
 }
+
+TEST_CASE("json: what is nested too deep is absent", "[unit]") {
+  JsonDocument document;
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
+  CHECK(document.parse(nested(JsonDocument::kMaxDepth - 1)).exists());
+  CHECK_FALSE(document.parse(nested(JsonDocument::kMaxDepth + 1)).exists());
+  CHECK_FALSE(document.parse(nested(100'000)).exists());
+  CHECK(document.parse("[1]").exists());
+}
