@@ -3,8 +3,6 @@
 carries, the client makes its calls, and each is one span with the recorded text.
 """
 import json
-import os
-import pathlib
 import subprocess
 import time
 
@@ -12,7 +10,7 @@ from harness import BINARY, Daemon, WorldCase, job, nonce_of, recording
 from test_capture import expected_text, output_text
 
 # Built by tests/programs/CMakeLists.txt.
-PROGRAMS = pathlib.Path(os.environ.get("LLMTAP_PROGRAMS", BINARY.parent / "tests" / "programs"))
+PROGRAMS = BINARY.parent
 PLAYS = ["openai_json", "openai_stream", "anthropic_stream"]
 
 
