@@ -117,30 +117,36 @@ DeliveryOptions otlp_delivery(Signal signal, const OtlpTarget& target, std::stri
   return options;
 }
 
-std::unique_ptr<RecordWriter> make_otlp_traces(const OtlpTarget& target, otlp::MapOptions options,
-                                               otlp::Host host, std::unique_ptr<Spool> spool) {
+namespace {
+
+// `map`: a call and the options → what otlp::encode takes.
+template <class Map>
+std::unique_ptr<RecordWriter> per_call_writer(Signal signal, std::string name, Map map,
+                                              const OtlpTarget& target,
+                                              const otlp::MapOptions& options, otlp::Host host,
+                                              std::unique_ptr<Spool> spool) {
   const std::string schema(otlp::names(options.conventions).schema_url);
   Encode encode = [=, host = std::move(host),
                    format = target.format](const CallRecord& call) -> std::optional<std::string> {
     if (!generates(call.operation)) return std::nullopt;
-    return otlp::encode({otlp::process_resource(call, host), schema},
-                        otlp::make_span(call, options), format);
+    return otlp::encode({otlp::process_resource(call, host), schema}, map(call, options), format);
   };
   return std::make_unique<EncodingWriter>(
-      std::move(encode), otlp_delivery(Signal::kTraces, target, "otlp-traces"), std::move(spool));
+      std::move(encode), otlp_delivery(signal, target, std::move(name)), std::move(spool));
+}
+
+}  // namespace
+
+std::unique_ptr<RecordWriter> make_otlp_traces(const OtlpTarget& target, otlp::MapOptions options,
+                                               otlp::Host host, std::unique_ptr<Spool> spool) {
+  return per_call_writer(Signal::kTraces, "otlp-traces", otlp::make_span, target, options,
+                         std::move(host), std::move(spool));
 }
 
 std::unique_ptr<RecordWriter> make_otlp_logs(const OtlpTarget& target, otlp::MapOptions options,
                                              otlp::Host host, std::unique_ptr<Spool> spool) {
-  const std::string schema(otlp::names(options.conventions).schema_url);
-  Encode encode = [=, host = std::move(host),
-                   format = target.format](const CallRecord& call) -> std::optional<std::string> {
-    if (!generates(call.operation)) return std::nullopt;
-    return otlp::encode({otlp::process_resource(call, host), schema},
-                        otlp::make_events(call, options), format);
-  };
-  return std::make_unique<EncodingWriter>(
-      std::move(encode), otlp_delivery(Signal::kLogs, target, "otlp-logs"), std::move(spool));
+  return per_call_writer(Signal::kLogs, "otlp-logs", otlp::make_events, target, options,
+                         std::move(host), std::move(spool));
 }
 
 std::unique_ptr<RecordWriter> make_otlp_metrics(const OtlpTarget& target,
