@@ -1,21 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Go's own HTTP/2 and a Go WebSocket library as peers, through the daemon.
+"""Go's own HTTP/2, a Go WebSocket library and libcurl's WebSocket as peers, through the daemon.
 
 Usage: test_peers.py prepare | test_peers.py [-v] [TEST...]
 """
-import os
-import pathlib
+import json
 import shutil
 import subprocess
 import sys
 import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "e2e"))
-from harness import WorldCase, job, nonce_of  # noqa: E402
+from test_stacks import BUILD, HERE, SOURCE, python_of, venv
+from harness import WorldCase, job, nonce_of, recording
+from stack_case import StackCase
+from test_capture import output_text
 
-BUILD = pathlib.Path(os.environ.get("LLMTAP_CLIENTS", HERE.parents[1] / "build" / "clients"))
 PEERS = BUILD / "go-peers"
 
 
@@ -25,6 +24,7 @@ def prepare():
     BUILD.mkdir(parents=True, exist_ok=True)
     subprocess.run(["go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(PEERS), "./peers"],
                    cwd=HERE / "go", check=True)
+    venv("python", "requirements.lock")
 
 
 def nonces(events):
@@ -58,6 +58,58 @@ class Peers(WorldCase):
                 for event in events:
                     usage = results[nonce_of(event)]["usage"]
                     self.assertEqual(event["metrics"]["output_tokens"], usage["output_tokens"])
+
+
+def spoken():
+    """What the recorded Responses stream says: its text and what it counts."""
+    events = [json.loads(line[6:]) for line in recording("responses_stream")["body"].splitlines()
+              if line.startswith("data: {")]
+    usage = events[-1]["response"]["usage"]
+    return ("".join(event["delta"] for event in events if event["type"].endswith("text.delta")),
+            usage["input_tokens"], usage["output_tokens"])
+
+
+class Libcurl(StackCase):
+    """Responses over libcurl's WebSocket. Debian's libcurl is built without."""
+
+    def check_socket(self, stack, library, file, query, sent):
+        """Calls over one connection: each is one span, word for word. `sent`: how the server saw the
+        messages, as (frames, compressed by the client, compression agreed)."""
+        before, asked = len(self.running.events()), len(self.world.requests())
+        jobs = [job("openai_json", prompt="curl says: grüß Gott " * size) for size in
+                (1, 10, 100, 1_000, 4_000, 1, 10, 100, 1_000)]
+        process = self.start([python_of("python"), SOURCE / "curl_websocket.py", stack, *query])
+        self.wait_for_library(process, library, file)
+        out, err = process.communicate("".join(json.dumps(j) + "\n" for j in jobs).encode(), 60)
+        results = {r["nonce"]: r for r in map(json.loads, out.splitlines())}
+        self.assertEqual(set(results), {j["nonce"] for j in jobs}, err.decode()[-2000:])
+        seen = [(r["frames"], r["packed"], r["deflate"]) for r in self.world.requests()[asked:]]
+        self.assertEqual(seen, [sent[i % len(sent)] for i in range(len(jobs))])
+
+        events = self.running.wait(before + len(jobs))[before:]
+        print(f"  {stack} {' '.join(query)}: {len(events)} spans of {len(jobs)} calls", flush=True)
+        self.assertEqual(nonces(events), sorted(results))
+        said, tokens_in, tokens_out = spoken()
+        by_nonce = {nonce_of(event): event for event in events}
+        for issued in jobs:
+            event = by_nonce[issued["nonce"]]
+            self.assertNotIn("observed:server", event["tags"], "only its server was seen")
+            self.assertEqual(event["status"], "ok")
+            self.assertEqual([m["content"] for m in event["meta"]["input"]["messages"]],
+                             [json.loads(issued["body"])["messages"][0]["content"]])
+            self.assertEqual(output_text(event), said)
+            self.assertEqual(event["metrics"]["input_tokens"], tokens_in)
+            self.assertEqual(event["metrics"]["output_tokens"], tokens_out)
+
+    def test_upstream(self):
+        self.check_socket("pycurl", "OpenSSL", "pycurl.libs/", [],
+                          [(1, False, False), (3, False, False), (1, False, False)])
+
+    def test_impersonating(self):
+        for query in ("deflate=context", "deflate=none"):
+            with self.subTest(query):
+                self.check_socket("curl_cffi", "BoringSSL", "curl_cffi", [query],
+                                  [(1, True, True)])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@
 //
 // Streams go out one event per write, hence per TLS record, as providers send them.
 // Usage: provider_server.js --port 443 [--cert cert.pem --key key.pem] [--host 127.0.0.1] [--log FILE]
-// The log has one JSON line per request: host, path, bytes and what was played (null: no LLM call).
+// The log has one JSON line per request: host, path, bytes and what was played (null: no LLM call);
+// of a WebSocket message also its frames, and whether either side may or did compress.
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');
@@ -92,10 +93,11 @@ function choose(request, body) {
   return (wanted === undefined ? place === '/api/chat' : wanted) ? stream : whole;
 }
 
-function log(request, bytes, played) {
+function log(request, bytes, played, more = {}) {
   if (!options.log) return;
   const host = request.headers.host || request.headers[':authority'];
-  fs.appendFileSync(options.log, JSON.stringify({ host, path: request.url, bytes, played }) + '\n');
+  fs.appendFileSync(options.log,
+    JSON.stringify({ host, path: request.url, bytes, played, ...more }) + '\n');
 }
 
 const pause = (request, header) => {
@@ -167,7 +169,7 @@ function frame(opcode, payload, packed) {
   return Buffer.concat([Buffer.from([0x80 | (packed ? 0x40 : 0) | opcode]), size, data]);
 }
 
-function unframe(buffer) { // [opcode, payload, rest, packed] or null
+function unframe(buffer) { // [opcode, payload, rest, packed, last] or null
   if (buffer.length < 2) return null;
   let size = buffer[1] & 127;
   let at = 2;
@@ -177,7 +179,8 @@ function unframe(buffer) { // [opcode, payload, rest, packed] or null
   const mask = buffer.subarray(at, at + 4);
   const payload = Buffer.from(buffer.subarray(at + 4, at + 4 + size));
   for (let i = 0; i < size; i++) payload[i] ^= mask[i % 4];
-  return [buffer[0] & 15, payload, buffer.subarray(at + 4 + size), (buffer[0] & 0x40) !== 0];
+  return [buffer[0] & 15, payload, buffer.subarray(at + 4 + size), (buffer[0] & 0x40) !== 0,
+    (buffer[0] & 0x80) !== 0];
 }
 
 // permessage-deflate (RFC 7692) if the path has ?deflate=context (both sides keep theirs) or =none.
@@ -214,14 +217,22 @@ class Deflate {
 // Each response.create gets the events of a recorded Responses stream as text frames.
 function talk(request, socket, head, deflate) {
   let buffer = head;
+  let frames = []; // of the message so far; control frames may come between them
   const take = (data) => {
     buffer = Buffer.concat([buffer, data]);
     for (let got; (got = unframe(buffer));) {
       buffer = got[2];
       if (got[0] === 8) socket.end(frame(8, ''));
-      const message = got[0] === 1 ? JSON.parse(got[3] ? deflate.unpack(got[1]) : got[1]) : {};
+      if (got[0] >= 8) continue;
+      frames.push(got);
+      if (!got[4]) continue;
+      const bytes = Buffer.concat(frames.map((one) => one[1]));
+      const packed = frames[0][3];
+      const message = JSON.parse(packed ? deflate.unpack(bytes) : bytes);
+      const seen = { frames: frames.length, packed, deflate: deflate.on };
+      frames = [];
       if (message.type !== 'response.create') continue;
-      log(request, got[1].length, message.generate === false ? null : 'responses_stream');
+      log(request, bytes.length, message.generate === false ? null : 'responses_stream', seen);
       for (const event of pieces(load('responses_stream'))) {
         const data = event.slice(event.indexOf('data: ') + 6).trim();
         if (!data.startsWith('{')) continue;
