@@ -28,6 +28,17 @@ def run(*command, **options):
     return subprocess.run([str(c) for c in command], check=True, **options)
 
 
+def unpacked(package, program):
+    """A program of a Debian package, unpacked beside the binary: installed, the package would be a
+    service of this machine."""
+    folder = BINARY.resolve().parent / package
+    if not (folder / program).exists():
+        folder.mkdir(exist_ok=True)
+        run("apt-get", "-qq", "download", package, cwd=folder)
+        run("dpkg", "-x", next(folder.glob(f"{package}_*.deb")).name, ".", cwd=folder)
+    return folder / program
+
+
 class World:
     """Namespace, certificates, provider server. Use as a context manager."""
 

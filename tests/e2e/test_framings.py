@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real peers for the framings beyond plain HTTP/1.1: HTTP/2 multiplexed (node http2, curl, nginx), a
 daemon that joins a live HTTP/2 connection, WebSocket by upgrade and by extended CONNECT, compressed
-bodies. Go's peers are in tests/clients; curl speaks no WebSocket in Debian's build."""
+bodies. Go's peers and libcurl's WebSocket, which Debian's build is without, are in tests/clients."""
 import json
 import subprocess
 import threading
 import time
 import unittest
 
-from harness import BINARY, HERE, PYTHON, WorldCase, job, nonce_of
+from harness import HERE, PYTHON, WorldCase, job, nonce_of, unpacked
 
 NODE_HTTP2 = ["node", HERE / "clients" / "http2_client.js"]
 WEBSOCKET = [PYTHON, HERE / "clients" / "websocket_client.py"]
@@ -33,18 +33,6 @@ http {
   }
 }
 """
-
-
-def nginx():
-    """Debian's nginx, unpacked beside the binary: installed it would be a service of this machine."""
-    folder = BINARY.resolve().parent / "nginx"
-    binary = folder / "usr" / "sbin" / "nginx"
-    if not binary.exists():
-        folder.mkdir(exist_ok=True)
-        subprocess.run(["apt-get", "-qq", "download", "nginx"], cwd=folder, check=True)
-        subprocess.run(["dpkg", "-x", next(folder.glob("nginx_*.deb")).name, "."], cwd=folder,
-                       check=True)
-    return binary
 
 
 def nonces(events):
@@ -133,7 +121,8 @@ class Framings(WorldCase):
         backend = self.world.spawn("node", HERE / "provider_server.js", "--port", 8080,
                                    stdout=subprocess.PIPE, text=True)
         self.assertEqual(backend.stdout.readline(), "ready\n")
-        self.world.spawn(nginx(), "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf")
+        self.world.spawn(unpacked("nginx", "usr/sbin/nginx"), "-e", "stderr", "-p", folder,
+                         "-c", folder / "nginx.conf")
         daemon = self.daemon()
         jobs = [{**job(("openai_stream", "openai_json", "anthropic_stream")[i % 3]), "port": 8443}
                 for i in range(60)]

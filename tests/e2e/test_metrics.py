@@ -9,7 +9,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import CLIENTS, WorldCase, job
+from harness import CLIENTS, WorldCase, job, unpacked
 
 
 def free_port():
@@ -64,8 +64,9 @@ class Metrics(WorldCase):
         self.world.client(CLIENTS["python-http.client"], jobs, 1)
         daemon.wait(len(plays))
         text = self.scrape(port, len(plays))
-        checked = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        checked = subprocess.run([unpacked("prometheus", "usr/bin/promtool"), "check", "metrics"],
+                                 input=text, text=True, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT)
         self.assertEqual((checked.returncode, checked.stdout), (0, ""))
 
         found = samples(text)
