@@ -160,8 +160,8 @@ struct Config {
   std::vector<EvaluationConfig> evaluations;
   UnhookConfig unhook;
   std::uint64_t ring_size = std::uint64_t{64} << 20;  // bytes between the kernel and the daemon
-  bool terminal = true;                 // a line per call while stdout is a terminal
-  bool hold_exec = false;               // hold never-seen programs until they are probed
+  bool terminal = true;                               // a line per call while stdout is a terminal
+  bool hold_exec = false;  // hold never-seen programs until they are probed
 
   bool operator==(const Config&) const = default;
 };

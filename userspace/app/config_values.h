@@ -21,15 +21,15 @@ Result<std::chrono::milliseconds> parse_milliseconds(const std::string& value); 
 Result<ContentPolicy> parse_policy(const std::string& value);  // full, redacted, none
 Result<std::string> parse_url(const std::string& value);  // http://, https://, unix://; or empty
 Result<std::string> parse_header_name(const std::string& value);  // lower case; no credentials
-Result<std::string> parse_address(const std::string& value);  // host:port; or empty
-Result<std::uint64_t> parse_count(const std::string& value);  // at least 1, at most a million
-Result<double> parse_price(const std::string& value);     // not negative
-Result<bool> parse_sdk_calls(const std::string& value);   // leave, report
-Result<std::string> parse_condition(const std::string& value);  // the filter language, as written
-Result<std::string> parse_regex(const std::string& value);      // RE2, as written
-Result<std::string> parse_label(const std::string& value);      // letters, digits, '_' and '-'
-Result<std::string> parse_assessment(const std::string& value);  // pass, fail
-Result<double> parse_rate(const std::string& value);             // 0 to 1
+Result<std::string> parse_address(const std::string& value);      // host:port; or empty
+Result<std::uint64_t> parse_count(const std::string& value);      // at least 1, at most a million
+Result<double> parse_price(const std::string& value);             // not negative
+Result<bool> parse_sdk_calls(const std::string& value);           // leave, report
+Result<std::string> parse_condition(const std::string& value);    // the filter language, as written
+Result<std::string> parse_regex(const std::string& value);        // RE2, as written
+Result<std::string> parse_label(const std::string& value);        // letters, digits, '_' and '-'
+Result<std::string> parse_assessment(const std::string& value);   // pass, fail
+Result<double> parse_rate(const std::string& value);              // 0 to 1
 Result<std::vector<std::string>> parse_names(const std::string& value);  // "a,b" or "a, b"
 // "a:b,c:d" or "a:b c:d", as ddtrace reads DD_TAGS. Pieces without a colon are left out.
 std::vector<std::string> parse_tags(const std::string& value);

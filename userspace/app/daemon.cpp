@@ -58,8 +58,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options) {
   auto destinations = Destinations::open(config);
   if (!destinations) return destinations.error();
   self->metrics_ = std::make_unique<MetricsPage>(
-      config.metrics, MetricsPage::Polls{[self] { return self->figures(); },
-                                         [self] { return self->trouble(); }});
+      config.metrics,
+      MetricsPage::Polls{[self] { return self->figures(); }, [self] { return self->trouble(); }});
   self->destinations_ = std::move(*destinations);
   self->destinations_->add(self->metrics_->sink());
 

@@ -49,11 +49,13 @@ std::string sums_line(const CaptureCounts& capture, const StreamCounts& streams)
 
 std::string sink_line(const SinkCounts& sink) {
   std::string text;
-  if (sink.dropped > 0) append(text, count_of(sink.dropped, "call", "calls") + " dropped: queue full");
+  if (sink.dropped > 0)
+    append(text, count_of(sink.dropped, "call", "calls") + " dropped: queue full");
   if (sink.store && sink.store->failed > 0)
     append(text, count_of(sink.store->failed, "call", "calls") + " not stored");
   if (const auto& delivery = sink.delivery) {
-    if (delivery->rejected > 0) append(text, std::to_string(delivery->rejected) + " refused by the peer");
+    if (delivery->rejected > 0)
+      append(text, std::to_string(delivery->rejected) + " refused by the peer");
     if (delivery->spool.dropped > 0)
       append(text, std::to_string(delivery->spool.dropped) + " dropped: spool full");
     if (delivery->spool.records > 0)
@@ -66,31 +68,56 @@ std::string sink_line(const SinkCounts& sink) {
 
 std::string_view explain(LossReason reason) {
   switch (reason) {
-    case LossReason::kRingFull: return "the daemon had no CPU for a while";
-    case LossReason::kUserFault: return "memory of the process was not there";
-    case LossReason::kTooLong: return "one read or write was larger than what is copied";
-    case LossReason::kStateFull: return "too many calls or connections at once";
-    case LossReason::kUnmatchedReturn: return "attached in the middle of a call";
-    case LossReason::kWrongSite: return "a probe sits in the wrong place: please report it";
-    case LossReason::kNoBuffer: return "sendfile, splice or io_uring: there was no buffer to read";
-    case LossReason::kGap: return "bytes that never came";
-    case LossReason::kReorderLimit: return "too much came out of order";
-    case LossReason::kNotHttp: return "connections of protocols that are not decoded";
-    case LossReason::kMalformedHttp: return "not valid HTTP";
-    case LossReason::kHeaderLimit: return "headers beyond the limit";
-    case LossReason::kUnknownContext: return "connections older than the daemon";
-    case LossReason::kBodyLimit: return "bodies beyond the limit";
-    case LossReason::kBadCoding: return "broken compression";
-    case LossReason::kMalformedBody: return "broken event framing";
-    case LossReason::kMalformedJson: return "broken JSON";
-    case LossReason::kContentLimit: return "texts were cut";
-    case LossReason::kConnectionLimit: return "too many open calls";
-    case LossReason::kIdle: return "calls in which nothing happened for too long";
-    case LossReason::kQueueFull: return "a destination was too slow";
-    case LossReason::kRejected: return "the destination refused it";
-    case LossReason::kSpoolFull: return "the destination was away for too long";
-    case LossReason::kStoreFailed: return "the disk refused it";
-    case LossReason::kCount: break;
+    case LossReason::kRingFull:
+      return "the daemon had no CPU for a while";
+    case LossReason::kUserFault:
+      return "memory of the process was not there";
+    case LossReason::kTooLong:
+      return "one read or write was larger than what is copied";
+    case LossReason::kStateFull:
+      return "too many calls or connections at once";
+    case LossReason::kUnmatchedReturn:
+      return "attached in the middle of a call";
+    case LossReason::kWrongSite:
+      return "a probe sits in the wrong place: please report it";
+    case LossReason::kNoBuffer:
+      return "sendfile, splice or io_uring: there was no buffer to read";
+    case LossReason::kGap:
+      return "bytes that never came";
+    case LossReason::kReorderLimit:
+      return "too much came out of order";
+    case LossReason::kNotHttp:
+      return "connections of protocols that are not decoded";
+    case LossReason::kMalformedHttp:
+      return "not valid HTTP";
+    case LossReason::kHeaderLimit:
+      return "headers beyond the limit";
+    case LossReason::kUnknownContext:
+      return "connections older than the daemon";
+    case LossReason::kBodyLimit:
+      return "bodies beyond the limit";
+    case LossReason::kBadCoding:
+      return "broken compression";
+    case LossReason::kMalformedBody:
+      return "broken event framing";
+    case LossReason::kMalformedJson:
+      return "broken JSON";
+    case LossReason::kContentLimit:
+      return "texts were cut";
+    case LossReason::kConnectionLimit:
+      return "too many open calls";
+    case LossReason::kIdle:
+      return "calls in which nothing happened for too long";
+    case LossReason::kQueueFull:
+      return "a destination was too slow";
+    case LossReason::kRejected:
+      return "the destination refused it";
+    case LossReason::kSpoolFull:
+      return "the destination was away for too long";
+    case LossReason::kStoreFailed:
+      return "the disk refused it";
+    case LossReason::kCount:
+      break;
   }
   return "";
 }

@@ -64,9 +64,8 @@ Opened open_evaluations(const Config& config) {
     if (!when || !only) return (when ? only : when).error();
     rules.push_back({row.label, std::move(*when), std::move(*only), row.value, row.assessment});
   }
-  return std::unique_ptr<RecordWriter>(
-      std::make_unique<EvalWriter>(std::move(rules), llmobs_target(config.datadog),
-                                   open_spool(config.delivery, "evaluations")));
+  return std::unique_ptr<RecordWriter>(std::make_unique<EvalWriter>(
+      std::move(rules), llmobs_target(config.datadog), open_spool(config.delivery, "evaluations")));
 }
 
 Opened open_datadog(const Config& config) {
@@ -77,9 +76,9 @@ Opened open_datadog(const Config& config) {
 
 std::string datadog_line(const Config& config) {
   const auto& datadog = config.datadog;
-  std::string line = "Datadog LLMObs: " + (datadog.agentless.value_or(false)
-                                               ? "intake of " + datadog.site
-                                               : "Agent at " + datadog.agent_url);
+  std::string line =
+      "Datadog LLMObs: " + (datadog.agentless.value_or(false) ? "intake of " + datadog.site
+                                                              : "Agent at " + datadog.agent_url);
   if (!datadog.override_origin.empty()) line += ", at " + datadog.override_origin;
   return line;
 }
@@ -110,7 +109,9 @@ bool same_otlp(const Config& a, const Config& b) {
   return a.otlp == b.otlp && a.otlp_content == b.otlp_content && a.delivery == b.delivery;
 }
 
-Prepare prepare_otlp(const Config& config) { return content_rules(config, "otlp", config.otlp_content); }
+Prepare prepare_otlp(const Config& config) {
+  return content_rules(config, "otlp", config.otlp_content);
+}
 
 bool same_sentry(const Config& a, const Config& b) {
   return a.sentry == b.sentry && a.sentry_content == b.sentry_content &&
@@ -141,7 +142,8 @@ constexpr std::array kRows = {
         [](const Config& a, const Config& b) {
           return a.datadog == b.datadog && a.delivery == b.delivery;
         },
-        open_datadog, [](const Config& c) { return content_rules(c, "datadog", c.datadog.content); },
+        open_datadog,
+        [](const Config& c) { return content_rules(c, "datadog", c.datadog.content); },
         datadog_line},
     Row{"otlp-traces", otlp_on<otlp::Signal::kTraces>, same_otlp,
         open_otlp_row<otlp::Signal::kTraces>, prepare_otlp, otlp_row_line<otlp::Signal::kTraces>},
@@ -149,8 +151,8 @@ constexpr std::array kRows = {
     Row{"otlp-metrics", otlp_on<otlp::Signal::kMetrics>, same_otlp,
         open_otlp_row<otlp::Signal::kMetrics>, [](const Config&) { return Prepare{}; },
         otlp_row_line<otlp::Signal::kMetrics>},
-    Row{"otlp-logs", otlp_on<otlp::Signal::kLogs>, same_otlp,
-        open_otlp_row<otlp::Signal::kLogs>, prepare_otlp, otlp_row_line<otlp::Signal::kLogs>},
+    Row{"otlp-logs", otlp_on<otlp::Signal::kLogs>, same_otlp, open_otlp_row<otlp::Signal::kLogs>,
+        prepare_otlp, otlp_row_line<otlp::Signal::kLogs>},
     Row{"sentry", [](const Config& c) { return !c.sentry.dsn.empty(); }, same_sentry,
         [](const Config& c) { return open_sentry(c, open_spool(c.delivery, "sentry")); },
         [](const Config& c) { return content_rules(c, "sentry", c.sentry_content); }, sentry_line},

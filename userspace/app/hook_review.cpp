@@ -94,8 +94,8 @@ void HookReview::run() {
 
 void HookReview::review_busy() {
   const auto now = Clock::now();
-  const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(
-      now - std::exchange(last_, now));
+  const auto interval =
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - std::exchange(last_, now));
   const std::uint64_t entered = source_.counts().entered;
   const std::uint64_t calls = entered - std::exchange(entered_, entered);
   const bool any_busy =
@@ -140,8 +140,9 @@ void HookReview::review_silence() {
   std::map<pid_t, Quiet> quiet;
   std::set<pid_t> silent;
   for (const auto& process : watch_.processes()) {
-    const bool hooked = std::any_of(process.files.begin(), process.files.end(),
-                                    [&](const TlsFile& file) { return file.hooks(process.pid) && file.readable(); });
+    const bool hooked = std::any_of(
+        process.files.begin(), process.files.end(),
+        [&](const TlsFile& file) { return file.hooks(process.pid) && file.readable(); });
     if (!hooked || source_.speaks(process.pid)) continue;
     Quiet now{traffic.of(process.pid), 0};
     if (now.sent.empty()) continue;

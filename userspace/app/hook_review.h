@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Looks every few seconds at what hooking came to: processes that are busy and never speak to an LLM
-// lose their probes for a while (busy_processes.h), and processes whose HTTPS sockets send while
-// their probes stand still are reported: attached, but silent. So are processes that talk to an LLM
-// by TLS that no probe can read. All is said once in the log, kept for `doctor` in a file, and
-// counted. A thread of its own.
+// Looks every few seconds at what hooking came to: processes that are busy and never speak to an
+// LLM lose their probes for a while (busy_processes.h), and processes whose HTTPS sockets send
+// while their probes stand still are reported: attached, but silent. So are processes that talk to
+// an LLM by TLS that no probe can read. All is said once in the log, kept for `doctor` in a file,
+// and counted. A thread of its own.
 #pragma once
 
 #include <sys/types.h>
@@ -28,8 +28,8 @@ namespace llmtap {
 struct ReviewOptions {
   BusyLimits busy;
   std::chrono::milliseconds interval{5000};
-  int silence_every = 4;       // intervals; reading sockets costs more
-  bool watch_silence = true;   // not where only some processes are observed
+  int silence_every = 4;                    // intervals; reading sockets costs more
+  bool watch_silence = true;                // not where only some processes are observed
   std::string notes = "/run/llmtap/notes";  // process_notes.h; empty: none
 };
 
@@ -80,7 +80,7 @@ class HookReview {
   std::atomic<std::uint64_t> unseen_count_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
-  BusyProcesses busy_;   // guarded by mutex_
+  BusyProcesses busy_;  // guarded by mutex_
   // Guarded by mutex_, too:
   std::map<pid_t, std::map<std::string, std::uint64_t>> unseen_;  // connections by host
   bool unseen_news_ = false;

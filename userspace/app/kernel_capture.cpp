@@ -63,7 +63,8 @@ Result<std::unique_ptr<KernelCapture>> KernelCapture::start(const CaptureOptions
   }
   ReviewOptions review;
   review.busy = wanted.busy;
-  review.interval = std::min(review.interval, std::max(wanted.busy.after, std::chrono::milliseconds{500}));
+  review.interval =
+      std::min(review.interval, std::max(wanted.busy.after, std::chrono::milliseconds{500}));
   review.watch_silence = !wanted.targets_only;
   if (wanted.targets_only) {  // what was asked for stays hooked; a daemon may run beside us
     review.busy.calls_per_second = 0;

@@ -32,7 +32,7 @@ struct CaptureOptions {
   bool hold_exec = false;     // exec_guard.h
   std::optional<PlainOptions> plain;
   BusyLimits busy;
-  ProviderNames providers;  // whose hosts are LLMs'
+  ProviderNames providers;                                // whose hosts are LLMs'
   std::uint64_t ring_bytes = KernelOptions{}.ring_bytes;  // rounded up to what the kernel can do
 };
 
@@ -69,9 +69,9 @@ class KernelCapture final : private ProbeAttacher, private ProcessListener {
 
   ProcessTable processes_;
   std::unique_ptr<KernelSource> source_;
-  std::unique_ptr<HookReview> review_;   // stopped first, but the watch reports to it
+  std::unique_ptr<HookReview> review_;             // stopped first, but the watch reports to it
   std::atomic<HookReview*> reviewed_by_{nullptr};  // once it is there; the watch starts earlier
-  std::unique_ptr<ProcessWatch> watch_;  // uses the others: destroyed before them
+  std::unique_ptr<ProcessWatch> watch_;            // uses the others: destroyed before them
 };
 
 }  // namespace llmtap

@@ -29,7 +29,7 @@ class HttpServer {
     std::string method;  // GET or HEAD, all others are refused
     std::string path;    // without the query
     std::string query;
-    bool gzip = false;   // the client takes it
+    bool gzip = false;  // the client takes it
   };
   struct Response {
     int status = 200;

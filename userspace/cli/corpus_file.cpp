@@ -17,12 +17,6 @@ std::string text(const Value& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 // [[name, value], ...].
 Headers read_headers(const Value& message) {
   Headers headers;
@@ -32,7 +26,7 @@ Headers read_headers(const Value& message) {
     if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string()) {
       continue;
     }
-    headers.push_back({lower(pair[0].get<std::string>()), pair[1].get<std::string>()});
+    headers.add(pair[0].get_ref<const std::string&>(), pair[1].get_ref<const std::string&>());
   }
   return headers;
 }

@@ -40,7 +40,7 @@ bool framing_header(std::string_view name) {
 void append_headers(const Headers& headers, std::string& out) {
   for (const auto& header : headers) {
     if (framing_header(header.name)) continue;
-    out += header.name + ": ";
+    out.append(header.name).append(": ");
     for (const char c : header.value) out += c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
     out += "\r\n";
   }

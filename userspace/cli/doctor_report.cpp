@@ -106,7 +106,8 @@ DoctorReport examine_host(const std::vector<pid_t>& pids) {
     if (!seen) one.https = https_connections(pid);
     one.remark = process_exists(pid) ? remark(one, is_readable(pid)) : "no such process";
     if (const auto note = notes.find(pid); note != notes.end()) one.note = note->second;
-    if (asked || !one.note.empty() || !one.files.empty() || one.https != 0 || one.process.language == "java") {
+    if (asked || !one.note.empty() || !one.files.empty() || one.https != 0 ||
+        one.process.language == "java") {
       report.processes.push_back(std::move(one));
     } else {
       ++report.without_tls;

@@ -130,8 +130,7 @@ std::vector<Row> rows_of(const DoctorReport& report) {
     });
     if (!one.remark.empty() && !said)
       rows.push_back({{pid, program, service, "-", "-", one.remark}, kYellow, {}});
-    if (!one.note.empty())
-      rows.push_back({{pid, program, service, "", "", one.note}, kYellow, {}});
+    if (!one.note.empty()) rows.push_back({{pid, program, service, "", "", one.note}, kYellow, {}});
   }
   return rows;
 }

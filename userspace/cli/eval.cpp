@@ -48,11 +48,11 @@ Status set_value(EvalMetric& metric, const EvalOptions& options) {
   const std::string& text = options.value;
   const auto score = number<double>(text);
   const bool flag = text == "true" || text == "false";
-  const std::string type = !options.type.empty()     ? options.type
-                           : flag                    ? "boolean"
-                           : score                   ? "score"
-                           : text.starts_with('{')   ? "json"
-                                                     : "categorical";
+  const std::string type = !options.type.empty()   ? options.type
+                           : flag                  ? "boolean"
+                           : score                 ? "score"
+                           : text.starts_with('{') ? "json"
+                                                   : "categorical";
   if (type == "boolean" && !flag) return Error{"--value: expected true or false"};
   if (type == "score" && !score) return Error{"--value: expected a number"};
   if (type == "boolean") metric.value = text == "true";

@@ -31,13 +31,10 @@ std::string text(const Value& object, const char* key) {
 Headers read_headers(const Value& message) {
   Headers headers;
   for (const auto& header : member(message, "headers")) {
-    std::string name = text(header, "name");
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (name.empty() || name.front() == ':' || name == "content-encoding") continue;
-    headers.push_back({std::move(name), text(header, "value")});
+    const std::string name = text(header, "name");
+    if (!name.empty() && name.front() != ':') headers.add(name, text(header, "value"));
   }
-  return headers;
+  return headers.without([](const Header& header) { return header.name == "content-encoding"; });
 }
 
 // {"text", "encoding"?: "base64"}.

@@ -12,8 +12,8 @@
 namespace llmtap {
 
 struct SpoolCounts {
-  std::uint64_t records = 0;  // waiting now
-  std::uint64_t bytes = 0;    // now
+  std::uint64_t records = 0;    // waiting now
+  std::uint64_t bytes = 0;      // now
   std::uint64_t dropped = 0;    // oldest ones, for lack of room
   std::uint64_t in_memory = 0;  // of `records`: the disk refused them
 

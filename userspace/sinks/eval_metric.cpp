@@ -54,9 +54,9 @@ Result<std::string> eval_metric_json(const EvalMetric& metric) {
   if (metric.label.find('.') != std::string::npos) return Error{"a label has no dots"};
   if (metric.ml_app.empty()) return Error{"needs an ml_app"};
   if (metric.timestamp_ms < 0) return Error{"the timestamp is negative"};
-  Value out = {{"event_kind", "evaluation"},       {"label", metric.label},
-               {"ml_app", metric.ml_app},          {"timestamp_ms", metric.timestamp_ms},
-               {"eval_scope", "span"},             {"tags", metric.tags}};
+  Value out = {{"event_kind", "evaluation"}, {"label", metric.label},
+               {"ml_app", metric.ml_app},    {"timestamp_ms", metric.timestamp_ms},
+               {"eval_scope", "span"},       {"tags", metric.tags}};
   if (auto status = put_join(metric, out); !status) return status.error();
   if (auto status = put_value(metric, out); !status) return status.error();
   if (!metric.assessment.empty()) {

@@ -17,8 +17,8 @@ namespace llmtap {
 struct EvalRule {
   std::string label;
   Filter when;
-  Filter only;             // empty: every call
-  std::string value;       // where `when` holds: a number is a score; empty: true or false by `when`
+  Filter only;        // empty: every call
+  std::string value;  // where `when` holds: a number is a score; empty: true or false by `when`
   std::string assessment;  // where `when` holds; empty: none
 };
 

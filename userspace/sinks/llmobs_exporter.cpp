@@ -77,8 +77,8 @@ Result<HttpEndpoint> resolve_llmobs(const LlmobsTarget& target, HttpClient& clie
     direct = true;
   }
   const std::string subdomain(intake.subdomain);
-  auto origin = direct ? parse_origin("https://" + subdomain + '.' + target.site)
-                       : std::move(agent);
+  auto origin =
+      direct ? parse_origin("https://" + subdomain + '.' + target.site) : std::move(agent);
   if (!target.override_origin.empty()) origin = parse_origin(target.override_origin);
   if (!origin) return origin.error();
   HttpEndpoint endpoint =

@@ -90,7 +90,7 @@ class QueuedSink final : public Sink {
   std::condition_variable written_changed_;
   std::uint64_t written_ = 0;     // guarded by mutex_
   std::optional<Change> change_;  // guarded by mutex_; the last one counts
-  std::thread thread_;         // last: starts when everything else is there
+  std::thread thread_;            // last: starts when everything else is there
 };
 
 }  // namespace llmtap

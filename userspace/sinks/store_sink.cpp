@@ -168,7 +168,8 @@ Result<std::unique_ptr<RecordWriter>> open_store_writer(const std::string& path,
                                                         const Retention& retention) {
   auto store = Store::open(path);
   if (!store) return store.error();
-  return std::unique_ptr<RecordWriter>(std::make_unique<StoreWriter>(path, std::move(*store), retention));
+  return std::unique_ptr<RecordWriter>(
+      std::make_unique<StoreWriter>(path, std::move(*store), retention));
 }
 
 }  // namespace llmtap

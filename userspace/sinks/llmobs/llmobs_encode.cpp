@@ -60,8 +60,8 @@ Value dd_block(const TraceIds& ids, const EncodeOptions& options) {
 // marked by enrichment with vendor `proxy_hop`.
 bool proxy_hop(const CallRecord& call) { return vendor_value(call, "proxy_hop").has_value(); }
 
-// What the SDK has an integration for (contract 5.0, 5.1, 5.6). Of other calls the propagated parent
-// is not their own span but the one around them.
+// What the SDK has an integration for (contract 5.0, 5.1, 5.6). Of other calls the propagated
+// parent is not their own span but the one around them.
 bool traced_by_sdk(const CallRecord& call) {
   const std::string_view integration = shape_for(call).integration;
   switch (call.operation) {

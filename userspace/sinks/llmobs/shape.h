@@ -29,7 +29,7 @@ struct Shape {
   Value (*metrics)(const CallRecord&);   // token counts of a call that did not fail
   std::string_view error_prefix;         // module of the exception classes: "openai."
   std::string_view empty_role;           // role of the one empty message of a failed llm call
-  std::string_view (*kind)(const CallRecord&) = nullptr;  // null: span_kind() of the operation
+  std::string_view (*kind)(const CallRecord&) = nullptr;    // null: span_kind() of the operation
   std::string (*error_class)(const CallRecord&) = nullptr;  // null: by prefix and status
 };
 

@@ -213,7 +213,8 @@ Value agent_output(const CallRecord& call) {
   if (call.operation == Operation::kChat) {
     return {{"messages", invoke_messages(call.output, false)}};
   }
-  if (call.operation != Operation::kRetrieval && call.operation != Operation::kRerank) return {{"value", text_of(call.output)}};
+  if (call.operation != Operation::kRetrieval && call.operation != Operation::kRerank)
+    return {{"value", text_of(call.output)}};
   Value documents = Value::array();
   for (const auto& wire : call.output) {
     for (const auto& part : wire.parts) {

@@ -38,9 +38,7 @@ class LabelSets {
 
   // Calls of which a label, or the combination, became "other".
   enum class Limit : std::uint8_t { kProvider, kModel, kService, kSet, kCount };
-  std::uint64_t overflows(Limit limit) const {
-    return overflows_[static_cast<std::size_t>(limit)];
-  }
+  std::uint64_t overflows(Limit limit) const { return overflows_[static_cast<std::size_t>(limit)]; }
 
  private:
   void bound(std::string& value, std::set<std::string>& known, std::size_t most, Limit limit);

@@ -24,8 +24,9 @@ const Names& names(Conventions conventions);
 // gen_ai.provider.name of the vendor's label. An unknown host gets the API that it speaks.
 std::string provider_name(const CallRecord& call);
 
-// A call to a gateway that is observed as well where it goes on to the vendor (userspace/enrich marks
-// it): a workflow around the call behind it, without tokens of its own, so that none counts twice.
+// A call to a gateway that is observed as well where it goes on to the vendor (userspace/enrich
+// marks it): a workflow around the call behind it, without tokens of its own, so that none counts
+// twice.
 bool is_proxy_hop(const CallRecord& call);
 
 // gen_ai.operation.name.
