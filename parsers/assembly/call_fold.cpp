@@ -149,7 +149,7 @@ bool CallFold::State::adopt(const Provider* provider, const RequestBody& body) {
   if (cut) loss(LossReason::kContentLimit, 0);
   head_ = nullptr;
   call_.params.shrink_to_fit();
-  header_bytes_ = size_of(call_.request_headers);
+  header_bytes_ = call_.request_headers.memory();
   set_verdict(ConnVerdict::kLlm);
   if (!socket_ && generates(call_.operation)) context_.sink.progress(call_);
   return true;
@@ -174,7 +174,7 @@ void CallFold::State::give_up() {
   if (socket_) return;  // its messages may say more
   decoder_.reset();
   coding_ = ContentCoding{};
-  head_->headers = Headers{};  // not {}: that would keep the capacity
+  head_->headers.clear();
   set_verdict(ConnVerdict::kWatch);
 }
 
@@ -207,7 +207,7 @@ void CallFold::State::end(End end, Stamp stamp) {
   if (!decided_) decide(stamp.end_ns, false);
   if (!parser_) {
     if (verdict_ == ConnVerdict::kUnknown) set_verdict(ConnVerdict::kWatch);
-    head_->headers = Headers{};
+    head_->headers.clear();
     head_->path = call_.path;  // masked
     context_.sink.not_llm(conn_, *head_);
   } else if (in_session_) {

@@ -15,7 +15,6 @@
 
 namespace llmtap {
 
-std::size_t size_of(const Headers& headers);
 // True if a text may be a JSON object or array: the others are not worth parsing.
 bool may_be_json(std::string_view data);
 // Cuts what is over `limit` bytes off the end of the messages' text, at a character's edge. Returns

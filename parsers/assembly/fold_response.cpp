@@ -26,14 +26,6 @@ void cut_text(std::string& text, std::size_t size) {
 
 }  // namespace
 
-std::size_t size_of(const Headers& headers) {
-  std::size_t bytes = 0;
-  for (const auto& header : headers) {
-    bytes += sizeof(Header) + header.name.size() + header.value.size();
-  }
-  return bytes;
-}
-
 bool may_be_json(std::string_view data) {
   const auto first = data.find_first_not_of(" \t\r\n");
   return first != std::string_view::npos && (data[first] == '{' || data[first] == '[');
@@ -93,7 +85,7 @@ void CallFold::State::start_response(ResponseHead&& head, Stamp stamp) {
     if (const auto cost = read_reported_cost(head.headers)) call->cost = cost;
     call->response_headers = kept_headers(head.headers);
   }
-  header_bytes_ += size_of(call_.response_headers);
+  header_bytes_ += call_.response_headers.memory();
   call_.timing.response_start = ts_ns;
   parser_->response(head, call_);
   if (head.status == 101) return;
@@ -109,11 +101,9 @@ void CallFold::State::start_response(ResponseHead&& head, Stamp stamp) {
 void CallFold::State::trailers(Side side, Headers&& trailers) {
   if (side != Side::kResponse || !parser_ || in_session_) return;
   read_grpc_status(trailers);
-  Headers kept = kept_headers(trailers);
-  header_bytes_ += size_of(kept);
-  call_.response_headers.insert(call_.response_headers.end(),
-                                std::make_move_iterator(kept.begin()),
-                                std::make_move_iterator(kept.end()));
+  const Headers kept = kept_headers(trailers);
+  header_bytes_ += kept.memory();
+  call_.response_headers.append(kept);
 }
 
 // gRPC answers 200 and says in its trailers (or, without a body, in the head) how it went:

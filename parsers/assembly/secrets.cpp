@@ -15,8 +15,17 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-bool key_char(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
+constexpr bool key_char(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+         c == '_' || c == '.';
+}
+
+// `prefix` in lower case.
+bool starts_with_fold(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() &&
+         std::equal(prefix.begin(), prefix.end(), text.begin(), [](char expected, char c) {
+           return expected == (c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c);
+         });
 }
 
 // Keys and tokens that say what they are by their first letters, and how long they are at least.
@@ -40,6 +49,11 @@ constexpr std::array<Prefix, 16> kPrefixes = {{{"sk-", 20},
                                                {"AKIA", 20},
                                                {"ASIA", 20},
                                                {"openai-insecure-api-key", 23}}};
+
+constexpr std::size_t kShortestKey =
+    std::min_element(kPrefixes.begin(), kPrefixes.end(), [](const Prefix& a, const Prefix& b) {
+      return a.length < b.length;
+    })->length;
 
 // Says nothing about a call, or nothing that the record does not say elsewhere.
 bool is_needless(std::string_view name) {
@@ -66,10 +80,10 @@ bool is_secret_header(std::string_view name) {
   static constexpr std::array<std::string_view, 12> kInside = {
       "authorization", "cookie",   "api-key",    "api_key",     "apikey",         "secret",
       "password",      "x-auth",   "credential", "access-key",  "subscription-key", "auth-key"};
-  if (std::any_of(kInside.begin(), kInside.end(), [&](std::string_view part) {
-        return name.find(part) != std::string_view::npos;
-      })) {
-    return true;
+  for (std::string_view rest = name; !rest.empty(); rest.remove_prefix(1)) {
+    for (const std::string_view part : kInside) {
+      if (rest.front() == part.front() && rest.starts_with(part)) return true;
+    }
   }
   // x-amz-security-token, x-csrf-token; not x-ratelimit-limit-tokens or -token-count.
   return name.ends_with("token") || name.ends_with("signature") || name.ends_with("-jwt") ||
@@ -86,34 +100,35 @@ bool is_secret_parameter(std::string_view name) {
 }
 
 bool looks_like_credential(std::string_view value) {
-  const std::string text = lower(value.substr(0, 32));
-  if (text.starts_with("bearer ") || text.starts_with("basic ") || text.starts_with("aws4-")) {
-    return true;
+  for (const std::string_view scheme : {"bearer ", "basic ", "aws4-"}) {
+    if (starts_with_fold(value, scheme)) return true;
   }
   for (std::size_t at = 0; at < value.size();) {
     std::size_t end = at;
     while (end < value.size() && key_char(value[end])) ++end;
     const std::string_view word = value.substr(at, end - at);
+    at = end + 1;
+    if (word.size() < kShortestKey) continue;
     for (const auto& prefix : kPrefixes) {
       if (word.size() >= prefix.length && word.starts_with(prefix.text)) return true;
     }
-    at = end + 1;
   }
   return false;
 }
 
 Headers kept_headers(const Headers& headers) {
-  const auto kept = [](const Header& header) {
-    return !is_needless(header.name) && !is_secret_header(header.name) &&
-           header.value.size() <= kMaxHeaderValue && !looks_like_credential(header.value);
-  };
   Headers out;
-  out.reserve(std::min<std::size_t>(
-      kMaxHeaders, static_cast<std::size_t>(std::count_if(headers.begin(), headers.end(), kept))));
-  for (const auto& header : headers) {
-    if (out.size() == kMaxHeaders) break;
-    if (kept(header)) out.push_back(header);
+  out.reserve(0, headers.memory());
+  std::size_t count = 0;
+  for (const Header header : headers) {
+    if (is_needless(header.name) || is_secret_header(header.name) ||
+        header.value.size() > kMaxHeaderValue || looks_like_credential(header.value)) {
+      continue;
+    }
+    if (++count > kMaxHeaders) break;
+    out.add(header.name, header.value);
   }
+  out.shrink_to_fit();
   return out;
 }
 

@@ -5,27 +5,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "parsers/core/chunk.h"
+#include "parsers/core/headers.h"
 
 namespace llmtap {
-
-struct Header {
-  std::string name;  // lower case
-  std::string value;
-
-  bool operator==(const Header&) const = default;
-};
-
-// Order and repetitions as on the wire.
-using Headers = std::vector<Header>;
-
-// First value of `name` (lower case), or absent. The view lives as long as `headers` is unchanged.
-std::optional<std::string_view> find_header(const Headers& headers, std::string_view name);
 
 enum class Protocol : std::uint8_t { kHttp1, kHttp2, kWebSocket };
 

@@ -12,6 +12,7 @@ namespace llmtap {
 namespace {
 
 constexpr std::size_t kMaxMethod = 24;
+constexpr std::size_t kUsualFields = 32;  // a head has rarely more: no second allocation
 constexpr std::string_view kVersionPrefix = "HTTP/1.";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -53,6 +54,15 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
+// Takes a field with its continuation lines (obs-fold, 5.2): one space stands for each line break.
+std::string_view take_field(std::string_view& text, std::string& folded) {
+  const std::string_view line = take_line(text);
+  if (line.empty() || text.empty() || !is_blank(text.front())) return line;
+  folded = line;
+  while (!text.empty() && is_blank(text.front())) folded.append(" ").append(trim(take_line(text)));
+  return folded;
+}
+
 // Is `text` the whole of, or the beginning of, `pattern`? '0' in the pattern stands for a digit.
 bool agrees(std::string_view text, std::string_view pattern) {
   for (std::size_t i = 0; i < text.size() && i < pattern.size(); ++i) {
@@ -91,29 +101,28 @@ StartLine classify_request_line(std::string_view text) {
 }
 
 bool frames_the_body(std::string_view name) {
-  return name == "content-length" || name == "transfer-encoding" || name == "host" ||
-         name == "upgrade" || name == "content-encoding";
+  return equal_fold(name, "content-length") || equal_fold(name, "transfer-encoding") ||
+         equal_fold(name, "host") || equal_fold(name, "upgrade") ||
+         equal_fold(name, "content-encoding");
 }
 
 // True if nothing had to be dropped.
 bool parse_fields(std::string_view text, Headers& headers) {
   bool all = true;
+  std::size_t count = 0;
+  std::string folded;
+  headers.reserve(kUsualFields, text.size());
   while (!text.empty()) {
-    const std::string_view line = take_line(text);
+    const std::string_view line = take_field(text, folded);
     if (line.empty()) break;
-    if (is_blank(line.front())) {  // obs-fold (5.2): one space stands for it
-      if (!headers.empty()) headers.back().value.append(" ").append(trim(line));
-      continue;
-    }
     const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) continue;
-    std::string name(trim(line.substr(0, colon)));
-    for (char& c : name) c = lower(c);
-    if (headers.size() >= kMaxHttp1Headers && !frames_the_body(name)) {
+    if (colon == std::string_view::npos || is_blank(line.front())) continue;
+    const std::string_view name = trim(line.substr(0, colon));
+    if (++count > kMaxHttp1Headers && !frames_the_body(name)) {
       all = false;
       continue;
     }
-    headers.push_back(Header{std::move(name), std::string(trim(line.substr(colon + 1)))});
+    headers.add(name, trim(line.substr(colon + 1)));
   }
   return all;
 }

@@ -20,12 +20,14 @@ void Http2Head::add(const HpackField& field) {
   if (!field.name_known || !field.value_known) partial_ = true;
   if (!field.name_known) return;  // a value without a name says nothing
   bytes_ += field.name.size() + field.value.size();
-  if (bytes_ > kMaxBytes || headers_.size() == kMaxFields) {
+  if (bytes_ > kMaxBytes || fields_ == kMaxFields) {
     over_limit_ = partial_ = true;
     return;
   }
   if (field.name.starts_with(':')) return add_pseudo(field);
-  if (field.value_known) headers_.push_back({std::string(field.name), std::string(field.value)});
+  if (!field.value_known) return;
+  headers_.add(field.name, field.value);
+  ++fields_;
 }
 
 void Http2Head::add_pseudo(const HpackField& field) {

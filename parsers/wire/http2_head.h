@@ -40,7 +40,8 @@ class Http2Head {
   std::string protocol_;
   int status_ = 0;
   Headers headers_;
-  std::size_t bytes_ = 0;
+  std::size_t fields_ = 0;
+  std::size_t bytes_ = 0;  // names and values of all fields
   bool request_ = false;
   bool response_ = false;
   bool partial_ = false;

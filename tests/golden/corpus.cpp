@@ -19,7 +19,7 @@ Outcome outcome_of(RecordLog& log) {
     call.retry_after_s.reset();
     for (auto& limit : call.rate_limits) limit.reset_s.reset();
     for (Headers* headers : {&call.request_headers, &call.response_headers}) {
-      std::erase_if(*headers, [](const Header& header) {
+      *headers = headers->without([](const Header& header) {
         return header.name == "host" || header.name == "content-length" ||
                header.name == "transfer-encoding";
       });

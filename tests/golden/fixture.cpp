@@ -46,7 +46,7 @@ Text parse_http(const fs::path& path) {
     } else if (colon == std::string::npos || colon + 2 > line.size()) {
       throw std::runtime_error("bad header in " + path.string() + ": " + line);
     } else {
-      text.headers.push_back({line.substr(0, colon), line.substr(colon + 2)});
+      text.headers.add(line.substr(0, colon), line.substr(colon + 2));
     }
     first = false;
   }
@@ -149,7 +149,7 @@ void read_response(const fs::path& path, Fixture& fixture) {
 
 void read_socket(const fs::path& path, Fixture& fixture) {
   fixture.response.status = 101;
-  fixture.request.headers.push_back({"upgrade", "websocket"});
+  fixture.request.headers.add("upgrade", "websocket");
   std::istringstream lines(read_file(path));
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("> ")) fixture.messages.emplace_back(Side::kRequest, line.substr(2));

@@ -18,7 +18,7 @@ Outcome without_coding(Outcome outcome) {
   for (auto& call : outcome.records) {
     call.request_bytes = call.response_bytes = 0;
     for (Headers* headers : {&call.request_headers, &call.response_headers}) {
-      std::erase_if(*headers, [](const Header& h) { return h.name == "content-encoding"; });
+      *headers = headers->without([](const Header& h) { return h.name == "content-encoding"; });
     }
   }
   return outcome;

@@ -24,7 +24,9 @@ bool describes_framing(const Header& header) {
 
 std::string fields(const Headers& headers) {
   std::string out;
-  for (const auto& header : headers) out += header.name + ": " + header.value + "\r\n";
+  for (const auto& header : headers) {
+    out.append(header.name).append(": ").append(header.value).append("\r\n");
+  }
   return out;
 }
 
@@ -107,7 +109,7 @@ std::string interleaved(const std::vector<const std::string*>& bodies, std::size
 }  // namespace
 
 bool make_transportable(Plain& plain) {
-  const auto clean = [](Headers& headers) { std::erase_if(headers, describes_framing); };
+  const auto clean = [](Headers& headers) { headers = headers.without(describes_framing); };
   clean(plain.request.headers);
   clean(plain.response.headers);
   const int status = plain.response.status;
@@ -122,10 +124,11 @@ std::optional<Plain> recoded(const Plain& plain, Coding coding, std::size_t flus
     ContentCoding before(headers);
     std::string bare;
     const bool undone = before.feed(body, [&](std::string_view part) { bare.append(part); });
-    std::erase_if(headers, [](const Header& header) { return header.name == "content-encoding"; });
+    headers = headers.without(
+        [](const Header& header) { return header.name == "content-encoding"; });
     if (body.empty()) return true;
     constexpr const char* kNames[] = {"gzip", "deflate", "deflate", "br", "zstd"};
-    headers.push_back({"content-encoding", kNames[static_cast<std::size_t>(coding)]});
+    headers.add("content-encoding", kNames[static_cast<std::size_t>(coding)]);
     body = encode(bare, coding, flush_every);
     return undone && before.ended();
   };

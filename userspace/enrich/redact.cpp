@@ -39,7 +39,8 @@ void each_text(CallRecord& call, Visit visit) {
   visit(call.session_id, TextKind::kText);
   visit(call.user_id, TextKind::kText);
   for (auto* headers : {&call.request_headers, &call.response_headers}) {
-    for (auto& header : *headers) visit(header.value, TextKind::kText);
+    headers->rewrite_values(
+        [&](std::string_view, std::string& value) { visit(value, TextKind::kText); });
   }
   for (auto& argument : call.process.command_line) visit(argument, TextKind::kText);
   for (auto& variable : call.process.environment) visit(variable.second, TextKind::kText);

@@ -59,12 +59,12 @@ void UserHash::apply(CallRecord& call) const {
     for (auto& param : *params) replace_all(param.json, from, to);
   }
   for (auto* headers : {&call.request_headers, &call.response_headers}) {
-    for (auto& header : *headers) {
+    headers->rewrite_values([&](std::string_view, std::string& value) {
       // Whole, or within baggage or a header's JSON; short ids would hit by chance.
       constexpr std::size_t kTelling = 4;
-      if (header.value == call.user_id || call.user_id.size() >= kTelling)
-        replace_all(header.value, call.user_id, hashed);
-    }
+      if (value == call.user_id || call.user_id.size() >= kTelling)
+        replace_all(value, call.user_id, hashed);
+    });
   }
   // Agent command lines put user, account and session into one id.
   if (call.session_id == call.user_id) call.session_id = hashed;

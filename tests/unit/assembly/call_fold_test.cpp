@@ -71,7 +71,7 @@ TEST_CASE("call fold: one record whatever the pieces and codings", "[unit]") {
         CAPTURE(piece);
         FoldBench bench;
         Headers headers;
-        if (*c.coding != '\0') headers.push_back({"content-encoding", c.coding});
+        if (*c.coding != '\0') headers.add("content-encoding", c.coding);
         auto interaction = chat(answer(200, c.type, headers), c.body);
         interaction.piece = piece;
         fold_interaction(bench.context, bench.conn, interaction);

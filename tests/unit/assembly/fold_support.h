@@ -41,7 +41,7 @@ inline RequestHead post(std::string authority, std::string path, Headers headers
   head.authority = std::move(authority);
   head.path = std::move(path);
   head.headers = std::move(headers);
-  head.headers.push_back({"content-type", "application/json"});
+  head.headers.add("content-type", "application/json");
   return head;
 }
 
@@ -49,7 +49,7 @@ inline ResponseHead answer(int status, std::string_view type, Headers headers = 
   ResponseHead head;
   head.status = status;
   head.headers = std::move(headers);
-  if (!type.empty()) head.headers.push_back({"content-type", std::string(type)});
+  if (!type.empty()) head.headers.add("content-type", type);
   return head;
 }
 

@@ -226,7 +226,9 @@ TEST_CASE("secrets: headers, values and query parameters", "[unit]") {
   CHECK(kept_headers(kept) == kept);
 
   CHECK(kept_headers({{"date", "x"}, {"x-stainless-lang", "x"}, {"access-control-allow-origin", "*"}}).empty());
-  CHECK(kept_headers(Headers(1000, {"x-a", "1"})).size() == kMaxHeaders);
+  Headers thousand;
+  for (int i = 0; i < 1000; ++i) thousand.add("x-a", "1");
+  CHECK(kept_headers(thousand).size() == kMaxHeaders);
   CHECK(kept_headers({{"x-a", std::string(5000, 'a')}}).empty());
 
   struct Case {

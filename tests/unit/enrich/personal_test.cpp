@@ -116,7 +116,7 @@ TEST_CASE("user ids are hashed wherever the request repeats them", "[unit]") {
   CHECK(call.user_id.size() == 21);
   CHECK(call.params[0].json == '"' + call.user_id + '"');
   CHECK(call.params[1].json == R"({"user_id":")" + call.user_id + R"(","n":1})");
-  CHECK(call.request_headers[0].value == call.user_id);
+  CHECK((*call.request_headers.begin()).value == call.user_id);
   UserHash("other key").apply(other);
   CHECK(other.user_id != call.user_id);
 

@@ -165,7 +165,7 @@ TEST_CASE("gRPC: how a call went is in its trailers, or in the head", "[unit]") 
   SECTION("trailers") { plain.trailers = status; }
   SECTION("trailers only") {
     plain.trailers = {};
-    plain.response.headers.insert(plain.response.headers.end(), status.begin(), status.end());
+    plain.response.headers.append(status);
   }
   const auto log = run(plain, 0);
   REQUIRE(log.records.size() == 1);
