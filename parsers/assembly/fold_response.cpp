@@ -9,6 +9,7 @@
 #include "parsers/assembly/error_body.h"
 #include "parsers/assembly/secrets.h"
 #include "parsers/assembly/vendor_headers.h"
+#include "parsers/providers/common.h"
 
 namespace llmtap {
 namespace {
@@ -122,7 +123,8 @@ void CallFold::State::read_grpc_status(const Headers& headers) {
   call_.error.emplace();
   call_.error->code = std::string(*text);
   call_.error->type = status < kNames.size() ? kNames[status] : "UNKNOWN";
-  call_.error->message = find_header(headers, "grpc-message").value_or(std::string_view{});
+  call_.error->message =
+      percent_decoded(find_header(headers, "grpc-message").value_or(std::string_view{}));
   call_.error->in_stream = true;
 }
 

@@ -24,7 +24,7 @@ class BodySink {
 };
 
 struct BodyLimits {
-  std::size_t whole = std::size_t{16} << 20;  // a body that is one event
+  std::size_t whole = std::size_t{16} << 20;  // a body that is one event, a message of gRPC
   std::size_t event = std::size_t{4} << 20;   // one event of a streamed body, name included
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // gRPC length-prefixed messages: u8 compressed | u32 length (big-endian) | message. A compressed
-// message is in the coding that grpc-encoding names; each is one event, inflated.
+// message is in the coding that grpc-encoding names; each is one event, inflated. One may be as large
+// as a whole body: a call that is no stream has one.
 // Resync: behind a gap that ends inside its message, at the next one; the framing has no mark to
 // search for, so any other gap ends the body.
 #include <algorithm>
@@ -18,7 +19,7 @@ constexpr std::size_t kPrefix = 5;
 
 class GrpcDecoder final : public BodyDecoder {
  public:
-  GrpcDecoder(std::string_view coding, const BodyLimits& limits) : limit_(limits.event) {
+  GrpcDecoder(std::string_view coding, const BodyLimits& limits) : limit_(limits.whole) {
     if (coding == "gzip") inflater_ = make_inflater(Coding::kGzip, inflate_limits());
     if (coding == "deflate") inflater_ = make_inflater(Coding::kDeflate, inflate_limits());
     if (coding == "zstd") inflater_ = make_inflater(Coding::kZstd, inflate_limits());

@@ -15,6 +15,18 @@
 
 namespace llmtap {
 
+// Takes a varint off the front of `rest` (also of a packed field's bytes); false if there is none.
+inline bool read_varint(std::string_view& rest, std::uint64_t& value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 64 && !rest.empty(); shift += 7) {
+    const auto byte = static_cast<std::uint8_t>(rest.front());
+    rest.remove_prefix(1);
+    value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
 class ProtobufReader {
  public:
   // `message` outlives the reader and the views it gives.
@@ -32,7 +44,6 @@ class ProtobufReader {
   double as_double() const { return std::bit_cast<double>(value_); }
 
  private:
-  bool varint(std::uint64_t& value);
   bool fixed(std::size_t size);
   bool fail() {
     ok_ = false;
@@ -48,17 +59,6 @@ class ProtobufReader {
   bool ok_ = true;
 };
 
-inline bool ProtobufReader::varint(std::uint64_t& value) {
-  value = 0;
-  for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
-    const auto byte = static_cast<std::uint8_t>(rest_.front());
-    rest_.remove_prefix(1);
-    value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) return true;
-  }
-  return false;
-}
-
 // Little-endian.
 inline bool ProtobufReader::fixed(std::size_t size) {
   if (rest_.size() < size) return false;
@@ -71,19 +71,19 @@ inline bool ProtobufReader::fixed(std::size_t size) {
 inline bool ProtobufReader::next() {
   if (rest_.empty()) return false;
   std::uint64_t tag = 0;
-  if (!varint(tag) || tag >> 3 == 0 || tag >> 32 != 0) return fail();
+  if (!read_varint(rest_, tag) || tag >> 3 == 0 || tag >> 32 != 0) return fail();
   number_ = static_cast<std::uint32_t>(tag >> 3);
   type_ = static_cast<std::uint8_t>(tag & 7);
   bytes_ = {};
   switch (type_) {
-    case 0: return varint(value_) || fail();
+    case 0: return read_varint(rest_, value_) || fail();
     case 1: return fixed(8) || fail();
     case 5: return fixed(4) || fail();
     case 2: break;
     default: return fail();
   }
   std::uint64_t size = 0;
-  if (!varint(size) || size > rest_.size()) return fail();
+  if (!read_varint(rest_, size) || size > rest_.size()) return fail();
   bytes_ = rest_.substr(0, static_cast<std::size_t>(size));
   rest_.remove_prefix(static_cast<std::size_t>(size));
   return true;

@@ -8,16 +8,11 @@
 // The messages are those of the REST API. They are turned into its JSON by the tables below and read
 // by Gemini's own parser; fields that are in no table are passed over. The two APIs number their
 // fields differently. Quirk: the model is a field of the request, not part of the path.
-#include <array>
-#include <charconv>
-#include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 
-#include "parsers/core/protobuf.h"
-#include "parsers/providers/common.h"
+#include "parsers/providers/protobuf_json.h"
 #include "parsers/providers/provider.h"
 
 namespace llmtap {
@@ -26,22 +21,9 @@ extern const Provider kGemini;
 
 namespace {
 
-constexpr int kMaxDepth = 64;
-
-enum class Kind : std::uint8_t { kText, kBytes, kInteger, kBool, kFloat, kReason, kStruct, kMessage };
-
-struct Schema;
-struct Field {
-  std::uint32_t number;
-  const char* name;
-  Kind kind;
-  bool repeated = false;
-  const Schema* message = nullptr;
-};
-struct Schema {
-  std::span<const Field> fields;
-  std::span<const char* const> reasons = {};  // of its finish reason
-};
+using Field = ProtobufField;
+using Schema = ProtobufSchema;
+using Kind = Field::Kind;
 
 // ---- Messages that both number alike ----
 constexpr Field kBlobFields[] = {{1, "mimeType", Kind::kText}, {2, "data", Kind::kBytes}};
@@ -88,9 +70,9 @@ constexpr Field kRequestFields[] = {{1, "model", Kind::kText},
                                     {9, "cachedContent", Kind::kText}};
 constexpr Schema kRequest{kRequestFields};
 constexpr Field kCandidateFields[] = {{1, "content", Kind::kMessage, false, &kContent},
-                                      {2, "finishReason", Kind::kReason},
+                                      {2, "finishReason", Kind::kEnum, false, nullptr, kReasons},
                                       {3, "index", Kind::kInteger}};
-constexpr Schema kCandidate{kCandidateFields, kReasons};
+constexpr Schema kCandidate{kCandidateFields};
 constexpr Field kUsageFields[] = {
     {1, "promptTokenCount", Kind::kInteger},        {2, "candidatesTokenCount", Kind::kInteger},
     {3, "totalTokenCount", Kind::kInteger},         {4, "cachedContentTokenCount", Kind::kInteger},
@@ -133,8 +115,8 @@ constexpr Field kVertexRequestFields[] = {
 constexpr Schema kVertexRequest{kVertexRequestFields};
 constexpr Field kVertexCandidateFields[] = {{1, "index", Kind::kInteger},
                                             {2, "content", Kind::kMessage, false, &kVertexContent},
-                                            {3, "finishReason", Kind::kReason}};
-constexpr Schema kVertexCandidate{kVertexCandidateFields, kVertexReasons};
+                                            {3, "finishReason", Kind::kEnum, false, nullptr, kVertexReasons}};
+constexpr Schema kVertexCandidate{kVertexCandidateFields};
 constexpr Field kVertexUsageFields[] = {
     {1, "promptTokenCount", Kind::kInteger},         {2, "candidatesTokenCount", Kind::kInteger},
     {3, "totalTokenCount", Kind::kInteger},          {5, "cachedContentTokenCount", Kind::kInteger},
@@ -146,93 +128,6 @@ constexpr Field kVertexResponseFields[] = {
     {11, "modelVersion", Kind::kText},
     {13, "responseId", Kind::kText}};
 constexpr Schema kVertexResponse{kVertexResponseFields};
-
-// ---- Message → JSON ----
-
-std::string number_text(double value) {
-  std::array<char, 32> digits;
-  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  const std::string text(digits.data(), end);
-  return text.find_first_not_of("0123456789+-.e") == std::string::npos ? text : "null";  // inf, nan
-}
-
-// google.protobuf.Struct (`list` false), or ListValue: their fields hold Values.
-std::string struct_json(std::string_view message, bool list, int depth);
-
-std::string value_json(std::string_view message, int depth) {
-  std::string out = "null";
-  for (ProtobufReader field(message); field.next();) {
-    switch (field.number()) {
-      case 2: out = number_text(field.as_double()); break;
-      case 3: out = quote_json(field.bytes()); break;
-      case 4: out = field.integer() != 0 ? "true" : "false"; break;
-      case 5: out = struct_json(field.bytes(), false, depth + 1); break;
-      case 6: out = struct_json(field.bytes(), true, depth + 1); break;
-      default: break;
-    }
-  }
-  return out;
-}
-
-std::string struct_json(std::string_view message, bool list, int depth) {
-  std::string out(1, list ? '[' : '{');
-  for (ProtobufReader field(message); depth < kMaxDepth && field.next();) {
-    if (field.number() != 1) continue;
-    if (out.size() > 1) out += ',';
-    if (list) {
-      out += value_json(field.bytes(), depth);
-      continue;
-    }
-    std::string_view key, value;
-    for (ProtobufReader entry(field.bytes()); entry.next();) {
-      if (entry.number() == 1) key = entry.bytes();
-      if (entry.number() == 2) value = entry.bytes();
-    }
-    out += quote_json(key) + ":" + value_json(value, depth);
-  }
-  out += list ? ']' : '}';
-  return out;
-}
-
-std::string message_json(std::string_view message, const Schema& schema, int depth = 0);
-
-std::string field_json(const ProtobufReader& field, const Field& known, const Schema& schema,
-                       int depth) {
-  switch (known.kind) {
-    case Kind::kText: return quote_json(field.bytes());
-    // Media are counted by their length, never kept: the content does not matter.
-    case Kind::kBytes: return '"' + std::string(field.bytes().size() * 4 / 3, 'A') + '"';
-    case Kind::kInteger: return std::to_string(static_cast<std::int64_t>(field.integer()));
-    case Kind::kBool: return field.integer() != 0 ? "true" : "false";
-    case Kind::kFloat: return number_text(field.as_float());
-    case Kind::kReason:
-      return field.integer() < schema.reasons.size()
-                 ? quote_json(schema.reasons[static_cast<std::size_t>(field.integer())])
-                 : std::to_string(field.integer());
-    case Kind::kStruct: return struct_json(field.bytes(), false, depth + 1);
-    case Kind::kMessage: return message_json(field.bytes(), *known.message, depth + 1);
-  }
-  return "null";
-}
-
-// In the order of the table; of a field that may not repeat the last one counts.
-std::string message_json(std::string_view message, const Schema& schema, int depth) {
-  std::string out = "{";
-  if (depth >= kMaxDepth) return "{}";
-  for (const Field& known : schema.fields) {
-    std::string value;
-    for (ProtobufReader field(message); field.next();) {
-      if (field.number() != known.number) continue;
-      if (!known.repeated) value.clear();
-      if (!value.empty()) value += ',';
-      value += field_json(field, known, schema, depth);
-    }
-    if (value.empty()) continue;
-    if (out.size() > 1) out += ',';
-    out += '"' + std::string(known.name) + "\":" + (known.repeated ? "[" + value + "]" : value);
-  }
-  return out + "}";
-}
 
 // ---- The calls ----
 
@@ -265,9 +160,10 @@ class GeminiGrpcParser final : public CallParser {
     rest.json =
         document.parse(message_json(body.bytes, vertex_ ? kVertexRequest : kRequest));
     const std::string model(rest.json["model"].string().value_or(""));
+    streamed_ = method != "GenerateContent";
     RequestHead asked = head;
     asked.path = "/v1/" + (model.empty() ? "models/" : model) +
-                 (method == "GenerateContent" ? ":generateContent" : ":streamGenerateContent");
+                 (streamed_ ? ":streamGenerateContent" : ":generateContent");
     inner_->request(asked, rest, call);
     if (model.empty()) call.model_requested.reset();
   }
@@ -276,12 +172,14 @@ class GeminiGrpcParser final : public CallParser {
     const std::string text = message_json(event.data, vertex_ ? kVertexResponse : kResponse);
     BodyEvent rest = event;
     rest.data = text;
+    call.streamed = streamed_;  // gRPC frames every answer
     return inner_->event(rest, document_.parse(text), call);
   }
   void finish(CallRecord& call) override { inner_->finish(call); }
 
  private:
   bool vertex_ = false;
+  bool streamed_ = false;
   JsonDocument document_;
   std::unique_ptr<CallParser> inner_ = kGemini.make();
 };

@@ -33,6 +33,7 @@ extern const Provider kOllama;
 extern const Provider kReplicate;
 extern const Provider kHostedText;
 extern const Provider kMistralNative;
+extern const Provider kXaiGrpc;
 
 namespace {
 
@@ -46,6 +47,7 @@ const std::initializer_list<const Provider*> kProviders = {
     &kGeminiGrpc,
     &kGeminiInteractions,
     &kGeminiLive,
+    &kXaiGrpc,
     &kVertexPredict,
     &kVertexRawPredict,
     &kAnthropicMessages,

@@ -55,8 +55,9 @@ Text parse_http(const fs::path& path) {
   return text;
 }
 
+constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 std::string base64(std::string_view text) {
-  constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   for (std::size_t i = 0; i < text.size(); i += 3) {
     std::uint32_t group = 0;
@@ -65,7 +66,7 @@ std::string base64(std::string_view text) {
       group = group << 8 | (k < have ? static_cast<unsigned char>(text[i + k]) : 0U);
     }
     for (std::size_t k = 0; k < 4; ++k) {
-      out += k <= have ? kAlphabet[group >> (18 - 6 * k) & 63] : '=';
+      out += k <= have ? kBase64[group >> (18 - 6 * k) & 63] : '=';
     }
   }
   return out;
@@ -123,13 +124,50 @@ std::string aws_stream(const std::string& body) {
   return out;
 }
 
+std::string unbase64(const std::string& text) {
+  const std::string alphabet = kBase64;
+  std::string out;
+  std::uint32_t group = 0;
+  int bits = 0;
+  for (const char c : text) {
+    const auto value = alphabet.find(c);
+    if (value == std::string::npos) continue;  // padding
+    group = group << 6 | static_cast<std::uint32_t>(value);
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    out += static_cast<char>(group >> bits & 0xff);
+  }
+  return out;
+}
+
+std::string grpc_messages(const std::string& body) {
+  std::istringstream lines(body);
+  std::string out;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string message = unbase64(line);
+    put(out, 0, 1);  // not compressed
+    put(out, static_cast<std::uint32_t>(message.size()), 4);
+    out += message;
+  }
+  return out;
+}
+
+// The bytes of a body that is written in a notation.
+std::string body_of(const Text& text) {
+  const auto type = find_header(text.headers, "content-type").value_or("");
+  if (type == "application/vnd.amazon.eventstream") return aws_stream(text.body);
+  if (type == "application/grpc") return grpc_messages(text.body);
+  return text.body;
+}
+
 void read_request(const fs::path& path, Fixture& fixture) {
   Text text = parse_http(path);
   std::istringstream start(text.start);
   start >> fixture.request.method >> fixture.request.path;
+  fixture.request_body = body_of(text);
   fixture.request.headers = std::move(text.headers);
   fixture.request.authority = find_header(fixture.request.headers, "host").value_or("");
-  fixture.request_body = std::move(text.body);
 }
 
 void read_response(const fs::path& path, Fixture& fixture) {
@@ -137,10 +175,8 @@ void read_response(const fs::path& path, Fixture& fixture) {
   std::istringstream start(text.start);
   std::string version;
   start >> version >> fixture.response.status;
+  fixture.response_body = body_of(text);
   fixture.response.headers = std::move(text.headers);
-  const auto type = find_header(fixture.response.headers, "content-type").value_or("");
-  fixture.response_body =
-      type == "application/vnd.amazon.eventstream" ? aws_stream(text.body) : std::move(text.body);
   const auto end = find_header(fixture.response.headers, "x-fixture-end").value_or("complete");
   for (const End one : {End::kCancelled, End::kTruncated, End::kGap, End::kEvicted}) {
     if (end == name(one)) fixture.end = one;

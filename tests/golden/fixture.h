@@ -6,6 +6,7 @@
 //                     contentBlockDelta {"delta": ...}      an event and its payload
 //                     !throttlingException {"message": ...} an exception
 //                     chunk= {...}                          payload {"bytes": base64 of the rest}
+//                   a body of application/grpc, also of a request, is a message a line, in base64
 //   socket.txt      instead of a response: messages of a WebSocket, "> ..." of the client and
 //                   "< ..." of the server
 //   expected.json   {"records": [...], "management": [operation, ...]}

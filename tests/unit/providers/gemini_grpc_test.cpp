@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "parsers/assembly/assembler.h"
-#include "tests/support/encode.h"
+#include "tests/support/grpc.h"
 #include "tests/support/record_log.h"
 #include "tests/support/reframe.h"
 
@@ -15,46 +15,7 @@ namespace {
 
 using namespace testing;
 
-// Writes protobuf fields.
-struct Writer {
-  std::string out;
-
-  void varint(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-    out += static_cast<char>(value);
-  }
-  Writer& put(std::uint32_t number, std::string_view bytes) {
-    varint(number << 3 | 2);
-    varint(bytes.size());
-    out.append(bytes);
-    return *this;
-  }
-  Writer& put(std::uint32_t number, const Writer& message) { return put(number, message.out); }
-  Writer& integer(std::uint32_t number, std::uint64_t value) {
-    varint(number << 3);
-    varint(value);
-    return *this;
-  }
-  Writer& real(std::uint32_t number, float value) {
-    varint(number << 3 | 5);
-    return raw(&value, 4);
-  }
-  Writer& number(std::uint32_t number, double value) {
-    varint(number << 3 | 1);
-    return raw(&value, 8);
-  }
-  Writer& raw(const void* bytes, std::size_t size) {  // little-endian hosts
-    out.append(static_cast<const char*>(bytes), size);
-    return *this;
-  }
-};
-
-std::string framed(const Writer& message, bool packed = false) {
-  const std::string body = packed ? encode(message.out, Coding::kGzip) : message.out;
-  std::string out(1, packed ? '\1' : '\0');
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(body.size() >> shift);
-  return out + body;
-}
+using Writer = ProtobufWriter;
 
 // Field numbers of one API.
 struct Api {
@@ -133,7 +94,7 @@ TEST_CASE("gemini over gRPC: both services, whole, streamed and compressed", "[u
           CHECK(call.operation == Operation::kChat);
           CHECK(call.end == End::kComplete);
           CHECK_FALSE(call.partial);
-          CHECK(call.streamed);  // a gRPC answer is a stream of messages
+          CHECK(call.streamed == stream);
           CHECK(call.model_requested == "gemini-1.5-pro");
           CHECK(call.model_served == "gemini-1.5-pro-002");
           REQUIRE(call.input.size() == 2);
