@@ -21,17 +21,18 @@ from stack_case import PROGRAMS, raw_request
 CONTAINERS = 10
 
 
-def make_image(directory):
-    """curl and what it loads, nothing else."""
-    curl = pathlib.Path(shutil.which("curl")).resolve()
-    listing = run("ldd", curl, stdout=subprocess.PIPE, text=True).stdout
-    for path in [str(curl), *re.findall(r"(/\S+)", listing)]:
-        target = directory / path.lstrip("/")
+def copy_program(program, directory, name=None):
+    """A program and what it loads into an image, under its own path or `name`."""
+    program = pathlib.Path(program).resolve()
+    listing = run("ldd", program, stdout=subprocess.PIPE, text=True).stdout
+    paths = {path: path for path in re.findall(r"(/\S+)", listing)}
+    for path, place in {**paths, str(program): name or str(program)}.items():
+        target = directory / place.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(pathlib.Path(path).resolve(), target)
     for name in ("etc", "tmp", "proc", "dev", "sys"):
         (directory / name).mkdir(exist_ok=True)
-    return curl
+    return program
 
 
 class Container:
@@ -79,7 +80,7 @@ class Containers(WorldCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.image = cls.world.dir / "image"
-        cls.curl = make_image(cls.image)
+        cls.curl = copy_program(shutil.which("curl"), cls.image)  # nothing else
 
     def test_containers_that_come_and_go(self):
         daemon = self.daemon()
