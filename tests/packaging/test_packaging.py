@@ -131,7 +131,11 @@ class Deployment(unittest.TestCase):
         return {document["kind"]: document for document in documents}
 
     def test_unit_reloads(self):
-        self.assertIn("ExecReload=/bin/kill -HUP $MAINPID", self.unit())
+        self.assertIn("ExecReload=/bin/sh -c 'kill -HUP $MAINPID'", self.unit())
+
+    def test_unit_runs_nothing_that_a_minimal_system_lacks(self):
+        programs = re.findall(r"^Exec\w+=[-+!@]*(\S+)", self.unit(), re.M)
+        self.assertEqual(set(programs), {"/usr/bin/llmtap", "/bin/sh"})
 
     def test_manifest_has_the_privileges_of_the_unit(self):
         pod = self.manifest()["DaemonSet"]["spec"]["template"]["spec"]
