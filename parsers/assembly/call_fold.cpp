@@ -124,7 +124,9 @@ void CallFold::State::decide(TimeNs ts_ns, bool complete) {
     const RequestBody body = request_->body(context_.json);
     // A late attach on HTTP/2 may not see the method; what has a body was posted.
     if (head_->method.empty() && body.json.is_object()) head_->method = "POST";
+    grpc_ = request_->grpc();
     const Provider* provider = find_provider(*head_, body.json, nullptr);
+    if (provider == nullptr && grpc_ && head_->path.empty()) provider = find_provider(body.bytes);
     const bool large = request_->size() > kKeepScratch;
     if (!adopt(provider, body)) give_up();
     request_.reset();

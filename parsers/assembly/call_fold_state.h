@@ -99,6 +99,7 @@ struct CallFold::State final : private BodySink {
   Headers response_headers_;  // of a bad answer only, for its error
   bool bad_status_ = false;
   bool coding_lost_ = false;
+  bool grpc_ = false;  // the request says so, or its bytes do
   bool done_ = false;  // the parser says that the call is over
   TimeNs last_seen_ = 0;
   std::size_t header_bytes_ = 0;

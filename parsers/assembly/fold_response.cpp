@@ -94,8 +94,10 @@ void CallFold::State::start_response(ResponseHead&& head, Stamp stamp) {
   bad_status_ = head.status >= 400;
   if (bad_status_) response_headers_ = head.headers;
   coding_ = ContentCoding(head.headers);
-  decoder_ = make_body_decoder(head.headers,
-                               {context_.limits.response_body, context_.limits.event});
+  const BodyLimits limits{context_.limits.response_body, context_.limits.event};
+  const bool grpc = grpc_ && !find_header(head.headers, "content-type");  // late attach
+  decoder_ = grpc ? make_body_decoder(BodyKind::kGrpc, head.headers, limits)
+                  : make_body_decoder(head.headers, limits);
 }
 
 // Trailers are kept with the head's fields.

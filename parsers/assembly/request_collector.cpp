@@ -14,13 +14,17 @@ bool is_type(const Headers& headers, std::string_view type) {
 
 RequestCollector::RequestCollector(const RequestHead& head, const Limits& limits, OnLoss on_loss,
                                    void* owner)
-    : limit_(limits.request_body), on_loss_(on_loss), owner_(owner), coding_(head.headers) {
-  const BodyLimits body{limits.request_body, limits.event};
+    : limits_{limits.request_body, limits.event},
+      on_loss_(on_loss),
+      owner_(owner),
+      coding_(head.headers),
+      type_known_(!head.partial || find_header(head.headers, "content-type")),
+      path_known_(!head.path.empty()) {
   grpc_ = is_type(head.headers, "application/grpc");
   if (grpc_) {
-    form_ = make_body_decoder(BodyKind::kGrpc, head.headers, body);
+    form_ = make_body_decoder(BodyKind::kGrpc, head.headers, limits_);
   } else if (is_type(head.headers, "multipart/form-data")) {
-    form_ = make_body_decoder(BodyKind::kMultipart, head.headers, body);
+    form_ = make_body_decoder(BodyKind::kMultipart, head.headers, limits_);
   }
 }
 
@@ -34,6 +38,12 @@ void RequestCollector::feed(std::string_view bytes, TimeNs ts_ns) {
 }
 
 void RequestCollector::keep(std::string_view decoded, TimeNs ts_ns) {
+  // Nothing else begins like a message of gRPC.
+  if (!type_known_ && !form_ && bytes_.empty() && !discard_ && !cut_ && !decoded.empty() &&
+      (decoded.front() == '\0' || decoded.front() == '\1')) {
+    grpc_ = true;
+    form_ = make_body_decoder(BodyKind::kGrpc, {}, limits_);
+  }
   if (form_) {
     form_->feed(decoded, ts_ns, *this);
     return;
@@ -48,7 +58,7 @@ void RequestCollector::keep(std::string_view decoded, TimeNs ts_ns) {
       return;
     }
   }
-  if (bytes_.size() + decoded.size() > limit_) {
+  if (bytes_.size() + decoded.size() > limits_.whole) {
     loss(LossReason::kBodyLimit, decoded.size());
     cut_ = true;
     return;
@@ -111,7 +121,7 @@ void RequestCollector::event(const BodyEvent& event) {
     return;
   }
   field_bytes_ += sizeof(Field) + event.name.size() + event.data.size();
-  if (field_bytes_ > limit_) {
+  if (field_bytes_ > limits_.whole) {
     loss(LossReason::kBodyLimit, event.data.size());
     cut_ = true;
     return;

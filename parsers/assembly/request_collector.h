@@ -22,10 +22,11 @@ class RequestCollector final : private BodySink {
   using OnLoss = void (*)(void* owner, LossReason reason, std::uint64_t bytes);
   RequestCollector(const RequestHead& head, const Limits& limits, OnLoss on_loss, void* owner);
 
-  // With `only_objects`, a body that cannot be a JSON object is let go at its first byte.
+  // With `only_objects`, a body that cannot be a JSON object is let go at its first byte. Where the
+  // head's path is unknown a gRPC message is kept as well.
   void only_objects() {
     only_objects_ = true;
-    if (grpc_) discard();
+    if (grpc_ && path_known_) discard();
   }
   void feed(std::string_view bytes, TimeNs ts_ns);
   void gap(std::uint64_t bytes);
@@ -37,6 +38,8 @@ class RequestCollector final : private BodySink {
   // What is there. Views live until the next call of any member; `document` holds the JSON.
   RequestBody body(JsonDocument& document) const;
   std::size_t size() const { return bytes_.size(); }
+  // By the head, or by its frame where the head's fields are unknown (late attach on HTTP/2).
+  bool grpc() const { return grpc_; }
   std::size_t memory() const;
 
  private:
@@ -49,12 +52,14 @@ class RequestCollector final : private BodySink {
   void loss(LossReason reason, std::uint64_t bytes) override;
   void keep(std::string_view decoded, TimeNs ts_ns);
 
-  std::size_t limit_;
+  BodyLimits limits_;
   OnLoss on_loss_;
   void* owner_;
   ContentCoding coding_;
   std::unique_ptr<BodyDecoder> form_;  // multipart and gRPC
   bool grpc_ = false;
+  bool type_known_ = true;
+  bool path_known_ = true;
   std::vector<Field> fields_;
   std::size_t field_bytes_ = 0;
   std::string bytes_;

@@ -7,6 +7,7 @@
 // search for, so any other gap ends the body.
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "parsers/body/decoders.h"
@@ -20,9 +21,9 @@ constexpr std::size_t kPrefix = 5;
 class GrpcDecoder final : public BodyDecoder {
  public:
   GrpcDecoder(std::string_view coding, const BodyLimits& limits) : limit_(limits.whole) {
-    if (coding == "gzip") inflater_ = make_inflater(Coding::kGzip, inflate_limits());
-    if (coding == "deflate") inflater_ = make_inflater(Coding::kDeflate, inflate_limits());
-    if (coding == "zstd") inflater_ = make_inflater(Coding::kZstd, inflate_limits());
+    if (coding == "gzip" || coding.empty()) coding_ = Coding::kGzip;  // unknown: what clients use
+    if (coding == "deflate") coding_ = Coding::kDeflate;
+    if (coding == "zstd") coding_ = Coding::kZstd;
   }
 
   void feed(std::string_view bytes, TimeNs ts_ns, BodySink& sink) override {
@@ -106,6 +107,7 @@ class GrpcDecoder final : public BodyDecoder {
     std::string inflated;
     if (bytes[0] == 1) {
       auto status = InflateStatus::kCorrupt;
+      if (!inflater_ && coding_) inflater_ = make_inflater(*coding_, inflate_limits());
       if (inflater_) {
         inflater_->reset();
         status = inflater_->feed(data, [&](std::string_view out) { inflated.append(out); });
@@ -125,7 +127,8 @@ class GrpcDecoder final : public BodyDecoder {
   }
 
   std::size_t limit_;
-  std::unique_ptr<Inflater> inflater_;
+  std::optional<Coding> coding_;
+  std::unique_ptr<Inflater> inflater_;  // from the first compressed message on
   std::string buffer_;
   std::uint64_t discard_ = 0;  // of a message that is dropped
   LossReason drop_reason_ = LossReason::kBodyLimit;

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "parsers/core/protobuf.h"
 #include "parsers/providers/protobuf_json.h"
 #include "parsers/providers/provider.h"
 
@@ -149,11 +150,47 @@ Match matches(const RequestHead& head) {
   return method == "GenerateContent" || method == "StreamGenerateContent" ? Match::kYes : Match::kNo;
 }
 
+// A Content: parts and a role, which both APIs number the other way round.
+bool is_content(std::string_view message, bool vertex) {
+  ProtobufReader field(message);
+  bool parts = false;
+  while (field.next()) {
+    if (field.number() > 2 || !field.has_bytes()) return false;
+    const bool role = (field.number() == 1) == vertex;
+    if (role && field.bytes() != "user" && field.bytes() != "model") return false;
+    parts = parts || !role;
+  }
+  return field.ok() && parts;
+}
+
+// A GenerateContentRequest of one of the APIs: its model is a path, and all contents are contents.
+bool is_request(std::string_view message, bool vertex) {
+  bool model = false, contents = false;
+  ProtobufReader field(message);
+  while (field.next()) {
+    if (field.number() == (vertex ? 5U : 1U)) {
+      const auto path = field.bytes();
+      model = vertex ? path.starts_with("projects/") || path.starts_with("publishers/")
+                     : path.starts_with("models/") || path.starts_with("tunedModels/");
+    }
+    if (field.number() != 2) continue;
+    if (!field.has_bytes() || !is_content(field.bytes(), vertex)) return false;
+    contents = true;
+  }
+  return field.ok() && model && contents;
+}
+
+bool confirms_message(std::string_view message) {
+  return is_request(message, false) || is_request(message, true);
+}
+
 class GeminiGrpcParser final : public CallParser {
  public:
   // Gemini's parser is asked as if the call had come by REST.
   void request(const RequestHead& head, const RequestBody& body, CallRecord& call) override {
     const auto method = grpc_method(head.path, vertex_);
+    late_ = head.path.empty();
+    if (late_) vertex_ = is_request(body.bytes, true);
     JsonDocument document;
     RequestBody rest;
     rest.whole = body.whole;
@@ -172,14 +209,20 @@ class GeminiGrpcParser final : public CallParser {
     const std::string text = message_json(event.data, vertex_ ? kVertexResponse : kResponse);
     BodyEvent rest = event;
     rest.data = text;
+    ++events_;
     call.streamed = streamed_;  // gRPC frames every answer
     return inner_->event(rest, document_.parse(text), call);
   }
-  void finish(CallRecord& call) override { inner_->finish(call); }
+  void finish(CallRecord& call) override {
+    inner_->finish(call);
+    if (late_) call.streamed = events_ > 1;
+  }
 
  private:
   bool vertex_ = false;
   bool streamed_ = false;
+  bool late_ = false;  // no path: the method is unknown
+  std::size_t events_ = 0;
   JsonDocument document_;
   std::unique_ptr<CallParser> inner_ = kGemini.make();
 };
@@ -189,6 +232,6 @@ std::unique_ptr<CallParser> make() { return std::make_unique<GeminiGrpcParser>()
 }  // namespace
 
 extern const Provider kGeminiGrpc;
-const Provider kGeminiGrpc = {"gemini", matches, nullptr, make};
+const Provider kGeminiGrpc = {"gemini", matches, nullptr, make, confirms_message};
 
 }  // namespace llmtap

@@ -72,6 +72,9 @@ struct Provider {
   // that a call under an unknown path is found. May be null: never by body.
   bool (*confirms)(const RequestHead& head, const Json& body);
   std::unique_ptr<CallParser> (*make)();
+  // By the first message of a gRPC call whose path is unknown (late attach), which `request` then
+  // gets with an empty path. Strict: other services' messages may look alike.
+  bool (*confirms_message)(std::string_view message) = nullptr;
 };
 
 // First content of the answer (text, reasoning or tool delta): sets first_token once and

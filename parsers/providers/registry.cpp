@@ -89,4 +89,13 @@ const Provider* find_provider(const RequestHead& head, const Json& body, bool* u
   return nullptr;
 }
 
+const Provider* find_provider(std::string_view message) {
+  for (const Provider* provider : kProviders) {
+    if (provider->confirms_message != nullptr && provider->confirms_message(message)) {
+      return provider;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace llmtap

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "parsers/providers/provider.h"
 
@@ -15,5 +16,8 @@ std::span<const Provider* const> providers();
 // only). nullptr: not an LLM call as far as this can tell. `undecided` is set when some dialect
 // wants to see the body first.
 const Provider* find_provider(const RequestHead& head, const Json& body, bool* undecided);
+
+// The dialect of a gRPC request whose path is unknown, by its message.
+const Provider* find_provider(std::string_view message);
 
 }  // namespace llmtap

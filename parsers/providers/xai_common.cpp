@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parsers/providers/xai_common.h"
 
+#include <iterator>
 #include <optional>
 
 #include "parsers/core/json.h"
@@ -157,6 +158,23 @@ ToolDefinition read_function(std::string_view message) {
   return tool;
 }
 
+// A Message: a role, and contents of one kind each.
+bool is_message(std::string_view message) {
+  bool role = false;
+  ProtobufReader field(message);
+  while (field.next()) {
+    if (field.number() == 2) role = !field.has_bytes() && field.integer() < std::size(kRoles);
+    if (field.number() > 7 || field.has_bytes() == (field.number() == 2)) return false;
+    if (field.number() != 1) continue;
+    ProtobufReader content(field.bytes());
+    while (content.next()) {
+      if (content.number() > 3 || !content.has_bytes()) return false;
+    }
+    if (!content.ok()) return false;
+  }
+  return field.ok() && role;
+}
+
 }  // namespace
 
 const Schema kXaiChatParams{kChatFields};
@@ -222,6 +240,20 @@ ToolDefinition read_xai_tool(std::string_view message) {
     if (tool.name.empty()) tool.name = tool.wire_type;
   }
   return tool;
+}
+
+bool is_xai_chat_request(std::string_view message) {
+  constexpr std::uint32_t kLastField = 64;  // some room for what is new
+  bool asks = false, ours = false;
+  ProtobufReader field(message);
+  while (field.next()) {
+    if (field.number() > kLastField) return false;
+    if (field.number() == 2) ours = field.bytes().find("grok") != std::string_view::npos;
+    if (field.number() != 1) continue;
+    if (!field.has_bytes() || !is_message(field.bytes())) return false;
+    asks = true;
+  }
+  return field.ok() && asks && ours;
 }
 
 // Whether reasoning is beside or inside of the completion

@@ -34,4 +34,8 @@ ToolDefinition read_xai_tool(std::string_view tool);
 // SamplingUsage: tokens, cost, and what else is counted.
 void read_xai_usage(std::string_view usage, CallRecord& call);
 
+// True if a message can only be a GetCompletionsRequest: every field is one of its own, and the model
+// is one of xAI's.
+bool is_xai_chat_request(std::string_view message);
+
 }  // namespace llmtap

@@ -102,6 +102,18 @@ void put_text(Message& message, PartKind kind, const char* wire_type, std::strin
   message.parts.back().wire_type = wire_type;
 }
 
+// Whether an answer of Chat has deltas.
+bool is_chunk(std::string_view message) {
+  for (ProtobufReader field(message); field.next();) {
+    if (field.number() != 2) continue;
+    for (ProtobufReader output(field.bytes()); output.next();) {
+      if (output.number() == 1) return output.has_bytes();
+      if (output.number() == 3) return !output.has_bytes();
+    }
+  }
+  return false;
+}
+
 Match matches(const RequestHead& head) {
   return method_name(head.path).empty() ? Match::kNo : Match::kYes;
 }
@@ -123,6 +135,7 @@ class XaiGrpcParser final : public CallParser {
   bool read_delta(std::string_view bytes, std::size_t at, CallRecord& call);
 
   const Method* method_ = nullptr;
+  bool late_ = false;  // no path: one of the first two
   std::size_t items_ = 0;
   std::string usage_;
   std::map<std::uint64_t, std::size_t> outputs_;  // index → call.output
@@ -146,7 +159,8 @@ void XaiGrpcParser::read_params(std::string_view message, CallRecord& call) {
 }
 
 void XaiGrpcParser::request(const RequestHead& head, const RequestBody& body, CallRecord& call) {
-  method_ = find_method(method_name(head.path));
+  late_ = head.path.empty();
+  method_ = late_ ? &kMethods[0] : find_method(method_name(head.path));
   if (method_ == nullptr) {
     call.operation = Operation::kManagement;
     call.vendor.push_back({"endpoint", quote_json(method_name(head.path))});
@@ -221,6 +235,7 @@ void XaiGrpcParser::read_prompt(std::string_view bytes, CallRecord& call) {
 
 Step XaiGrpcParser::event(const BodyEvent& event, const Json&, CallRecord& call) {
   if (method_ == nullptr) return Step::kContinue;
+  if (late_ && is_chunk(event.data)) method_ = &kMethods[1];
   call.streamed = method_->streamed;  // gRPC frames every answer
   const Answer& at = method_->answer;
   ProtobufReader field(event.data);
@@ -345,6 +360,7 @@ void XaiGrpcParser::finish(CallRecord& call) {
 
 extern const Provider kXaiGrpc;
 const Provider kXaiGrpc = {"xai_grpc", matches, nullptr,
-                           [] { return std::unique_ptr<CallParser>(new XaiGrpcParser); }};
+                           [] { return std::unique_ptr<CallParser>(new XaiGrpcParser); },
+                           is_xai_chat_request};
 
 }  // namespace llmtap

@@ -19,7 +19,7 @@ ROOT = HERE.parents[1]
 BINARY = pathlib.Path(os.environ.get("LLMTAP_BINARY", ROOT / "build" / "llmtap"))
 PYTHON = "/usr/bin/python3"
 HOSTS = ["api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com",
-         "bedrock-runtime.us-east-1.amazonaws.com", "api.cohere.com", "api.mistral.ai",
+         "bedrock-runtime.us-east-1.amazonaws.com", "api.cohere.com", "api.mistral.ai", "api.x.ai",
          "ollama.example.internal", "gateway.example.internal", "www.example.com"]
 PORT = 443
 

@@ -136,6 +136,36 @@ TEST_CASE("gRPC: how a call went is in its trailers, or in the head", "[unit]") 
   CHECK(log.records[0].error->message == "quota");
 }
 
+TEST_CASE("gemini over gRPC: joined late, with the path unknown", "[unit]") {
+  for (const Api* api : {&kGenerative, &kVertex}) {
+    for (const bool stream : {false, true}) {
+      CAPTURE(api->path, stream);
+      Plain plain = call_of(*api, stream, true);
+      plain.request.path.clear();
+      if (api == &kVertex) {  // as that API names them
+        plain.request_body = framed(Writer()
+                                        .put(2, content(*api, "user", "weather in Paris?"))
+                                        .put(5, "projects/p/locations/l/publishers/google/models/"
+                                                "gemini-1.5-pro"));
+      }
+      Http2Wire wire;
+      wire.turns({plain}, 1000);
+      RecordLog log;
+      Assembler assembler({}, log);
+      for (const auto& owned : to_chunks(wire.turns({plain}, 1000), 0)) assembler.feed(owned.view());
+      REQUIRE(log.records.size() == 1);
+      const CallRecord& call = log.records[0];
+      CHECK(call.dialect == "gemini");
+      CHECK(call.partial);
+      CHECK(call.streamed == stream);
+      CHECK(call.model_requested == "gemini-1.5-pro");
+      CHECK(call.input.back().parts.at(0).text == "weather in Paris?");
+      CHECK(call.output.at(0).parts.back().tool_name == "weather");
+      CHECK(call.usage.input() == 12u);
+    }
+  }
+}
+
 TEST_CASE("gRPC: other services are no calls", "[unit]") {
   Plain plain = call_of(kGenerative, false, false);
   plain.request.path = "/grpc.health.v1.Health/Check";

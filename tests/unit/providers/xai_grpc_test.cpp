@@ -249,6 +249,80 @@ TEST_CASE("gRPC: the message of a status is percent-encoded", "[unit]") {
   CHECK(log.records[0].error->message == "no 50% like \xE2\x9C\x97");
 }
 
+// The second call of a connection that is joined behind the first: fields of its head are in HPACK's
+// table, and `path` empty stands for one that is there as well.
+RecordLog joined_late(Plain plain) {
+  Http2Wire wire;
+  wire.turns({plain}, 16384);
+  RecordLog log;
+  Assembler assembler({}, log);
+  for (const auto& owned : to_chunks(wire.turns({plain}, 16384), 0)) assembler.feed(owned.view());
+  return log;
+}
+
+TEST_CASE("xai over gRPC: a connection joined late", "[unit]") {
+  for (const bool packed : {false, true}) {
+    for (const bool stream : {false, true}) {
+      for (const bool known : {false, true}) {
+        CAPTURE(packed, stream, known);
+        const Writer usage = Writer().integer(1, 9).integer(2, 40);
+        const Writer whole =
+            Writer()
+                .put(1, "c1")
+                .put(2, Writer().integer(1, 3).put(3, Writer().put(1, "hello").integer(2, 2)))
+                .put(6, "grok-4-0709")
+                .put(9, usage);
+        const std::string answer =
+            stream ? framed(chunk(0, "hel"), packed) + framed(chunk(0, "lo", 3).put(6, usage))
+                   : framed(whole, packed);
+        const auto path = !known ? std::string_view{} : stream ? kStream : kWhole;
+        const auto log = joined_late(call_of(path, framed(request("hi"), packed), answer));
+        REQUIRE(log.records.size() == 1);
+        const CallRecord& call = log.records[0];
+        CHECK(call.dialect == "xai_grpc");
+        CHECK(call.partial);  // of its head
+        CHECK(call.bytes_lost == 0);
+        CHECK(call.host.empty());
+        CHECK(call.streamed == stream);
+        CHECK(call.model_requested == "grok-4");
+        CHECK(call.model_served == "grok-4-0709");
+        CHECK(call.input.at(0).parts.at(0).text == "hi");
+        CHECK(call.output.at(0).parts.at(0).text == "hello");
+        CHECK(call.finish_reason == "REASON_STOP");
+        CHECK(call.usage.input() == 40u);
+        CHECK(call.usage.output() == 9u);
+      }
+    }
+  }
+}
+
+TEST_CASE("gRPC: joined late, what looks like no request of ours is none", "[unit]") {
+  const Writer good = message("hi", 1);
+  const std::string cases[] = {
+      "",
+      Writer().put(1, good).put(2, "gpt-4").out,                       // another vendor's model
+      Writer().put(1, good).out,                                       // no model
+      Writer().put(2, "grok-4").out,                                   // no message
+      Writer().put(1, "hi").put(2, "grok-4").out,                      // a text in its place
+      Writer().put(1, message("hi", 9)).put(2, "grok-4").out,          // no such role
+      Writer().put(1, Writer().put(1, "x").integer(2, 1)).put(2, "grok-4").out,
+      Writer().put(1, good).put(2, "grok-4").put(99, "x").out,         // no such field
+      Writer().put(1, good).put(2, "grok-4").out + "\x12",             // cut
+      Writer().put(1, "models/gemini").put(2, Writer().put(3, "x")).out,
+      std::string(300, '\0'),
+      R"({"model":"grok-4"})",
+  };
+  for (const auto& bytes : cases) {
+    CAPTURE(bytes);
+    Writer body;
+    body.out = bytes;
+    const auto log = joined_late(call_of("", framed(body), framed(chunk(0, "hello"))));
+    CHECK(log.records.empty());
+    CHECK(log.managed.empty());
+    CHECK(log.others.size() == 1);
+  }
+}
+
 TEST_CASE("gRPC: other services are no calls, whatever their bodies", "[unit]") {
   for (const auto* path : {"/xai_apis.Chat/GetCompletion", "/other.Chat/GetCompletion",
                            "/inference.GRPCInferenceService/ModelInfer", "/xai_api."}) {
