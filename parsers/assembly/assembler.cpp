@@ -71,7 +71,7 @@ struct Assembler::State final : RecordSink {
 };
 
 void Assembler::State::record(CallRecord&& call) {
-  if (active) call.socket = active->socket();
+  if (const auto* pair = active ? peers.socket_of(active->id()) : nullptr) call.socket = *pair;
   if (context.current) {
     peers.record(std::move(call), *context.current, now_ns);
   } else {
@@ -126,13 +126,8 @@ void Assembler::State::data(const Chunk& chunk) {
 }
 
 void Assembler::State::socket(const Chunk& chunk) {
-  find_or_open(chunk.conn)->connection.set_socket(chunk.socket, chunk.end_ns);
-  const auto rival = peers.socket(chunk.conn, chunk.socket);
-  if (!rival) return;
-  for (const auto& conn : {chunk.conn, *rival}) {
-    if (const auto found = by_id.find(conn); found != by_id.end())
-      found->second->connection.forget_socket();
-  }
+  find_or_open(chunk.conn)->connection.touch(chunk.end_ns);
+  peers.socket(chunk.conn, chunk.socket);
 }
 
 void Assembler::State::account(Live& entry) {

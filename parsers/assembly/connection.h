@@ -62,13 +62,8 @@ class Connection final : private ExchangeSink {
   void set_verdict(ConnVerdict verdict);
 
   const ConnId& id() const { return id_; }
-  // Its addresses, once they are known.
-  const std::optional<SocketPair>& socket() const { return socket_; }
-  void set_socket(const SocketPair& socket, TimeNs now_ns) {
-    socket_ = socket;
-    last_ns_ = std::max(last_ns_, now_ns);
-  }
-  void forget_socket() { socket_.reset(); }
+  // It was heard of, without bytes.
+  void touch(TimeNs now_ns) { last_ns_ = std::max(last_ns_, now_ns); }
   TimeNs last_ns() const { return last_ns_; }
   bool waiting() const { return streams_[0].waiting() || streams_[1].waiting(); }
   bool has_open_exchanges() const { return !open_.empty(); }
@@ -113,7 +108,6 @@ class Connection final : private ExchangeSink {
 
   ConnId id_;
   ConnectionContext& context_;
-  std::optional<SocketPair> socket_;
   ByteStream streams_[2];
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Unknown> unknown_;  // until the protocol is known

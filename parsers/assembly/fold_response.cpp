@@ -158,7 +158,7 @@ void CallFold::State::event(const BodyEvent& event) {
   if (event.after_gap) call_.partial = true;
   const bool had_token = call_.timing.first_token.has_value();
   if (bad_status_ && !call_.error) call_.error = read_error(response_headers_, event.data, json);
-  const auto shared = bad_status_ ? call_.error : std::nullopt;
+  const auto shared = bad_status_ ? call_.error : Boxed<CallError>{};
   if (parser_->event(event, json, call_) == Step::kCallDone) done_ = true;
   if (shared) complete_error(*shared);
   if (!had_token) saw_token();

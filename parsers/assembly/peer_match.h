@@ -53,11 +53,10 @@ class PeerMatch {
 
   explicit PeerMatch(RecordSink& out) : out_(out) {}
 
-  // The addresses of a connection are known; it is gone. Returned: the connection that had named the
-  // same socket, so that neither's addresses are known any more.
-  std::optional<ConnId> socket(const ConnId& conn, const SocketPair& pair) {
-    return sockets_.add(conn, pair);
-  }
+  // The addresses of a connection are known; it is gone.
+  void socket(const ConnId& conn, const SocketPair& pair) { sockets_.add(conn, pair); }
+  // Null: not known. Valid until the next change.
+  const SocketPair* socket_of(const ConnId& conn) const { return sockets_.of(conn); }
   void closed(const ConnId& conn, TimeNs now_ns);
   // The request of an exchange is whole (`view.digest` is there).
   void request(PeerView& view);

@@ -19,20 +19,18 @@ std::uint64_t hash(const Endpoint& local, const Endpoint& remote) {
 
 }  // namespace
 
-std::optional<ConnId> SocketPairs::add(const ConnId& conn, const SocketPair& pair) {
-  if (pairs_.size() >= kMost) return std::nullopt;
-  std::optional<ConnId> rival;
+void SocketPairs::add(const ConnId& conn, const SocketPair& pair) {
+  if (pairs_.size() >= kMost) return;
+  bool doubtful = false;
   const auto [first, fresh] = by_hash_.try_emplace(hash(pair.local, pair.remote), conn);
   if (!fresh && first->second != conn) {
     const auto other = pairs_.find(first->second);
     if (other != pairs_.end() && other->second.open && other->second.pair.netns == pair.netns) {
-      other->second.doubtful = true;
-      rival = first->second;
+      other->second.doubtful = doubtful = true;
     }
     first->second = conn;
   }
-  pairs_.insert_or_assign(conn, Named{pair, true, rival.has_value()});
-  return rival;
+  pairs_.insert_or_assign(conn, Named{pair, true, doubtful});
 }
 
 bool SocketPairs::close(const ConnId& conn) {

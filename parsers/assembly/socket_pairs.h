@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <unordered_map>
 
 #include "parsers/core/chunk.h"
@@ -17,9 +16,9 @@ class SocketPairs {
  public:
   static constexpr std::size_t kMost = 65536;  // beyond it connections have no addresses
 
-  // A socket serves one connection at a time: the open one that has named it already, if any. Then
-  // one of them is wrong, and neither counts as known any more.
-  std::optional<ConnId> add(const ConnId& conn, const SocketPair& pair);
+  // A socket serves one connection at a time: if an open one has named it already, one of them is
+  // wrong, and neither's addresses count as known any more.
+  void add(const ConnId& conn, const SocketPair& pair);
   // Keeps its addresses, but leaves the socket to others. True if there were any.
   bool close(const ConnId& conn);
   void remove(const ConnId& conn);

@@ -22,6 +22,11 @@ class Boxed {
   }
   ~Boxed() = default;
 
+  T& emplace() {
+    value_ = std::make_unique<T>();
+    return *value_;
+  }
+
   explicit operator bool() const { return value_ != nullptr; }
   T& operator*() { return *value_; }
   const T& operator*() const { return *value_; }

@@ -270,7 +270,7 @@ struct CallRecord {
   Usage usage;
   std::optional<Cost> cost;
   std::optional<std::string> finish_reason;  // of the call: first choice, or the vendor's status
-  std::optional<CallError> error;
+  Boxed<CallError> error;
   End end = End::kComplete;
   bool partial = false;         // something of this call was lost or cut on our side
   std::uint64_t bytes_lost = 0;

@@ -47,6 +47,15 @@ std::optional<std::string_view> read_string(std::string_view& block, std::string
 
 }  // namespace
 
+HpackDecoder::Entry::Entry(const HpackField& field)
+    : text(new char[field.name.size() + field.value.size()]),
+      name_size(static_cast<std::uint32_t>(field.name.size())),
+      value_size(static_cast<std::uint32_t>(field.value.size()) & 0x7fffffff),
+      name_known(field.name_known) {
+  std::copy(field.name.begin(), field.name.end(), text.get());
+  std::copy(field.value.begin(), field.value.end(), text.get() + name_size);
+}
+
 Status HpackDecoder::decode(std::string_view block, const OnField& field) {
   bool at_start = true;
   while (!block.empty()) {
@@ -101,7 +110,7 @@ Status HpackDecoder::decode_size_update(std::string_view& block) {  // 6.3
 }
 
 void HpackDecoder::forget() {
-  ring_ = {};
+  std::vector<Entry>().swap(ring_);
   count_ = 0;
   size_ = 0;
   max_size_ = std::max(max_size_, kLateTable);
@@ -115,17 +124,12 @@ HpackField HpackDecoder::lookup(std::uint32_t index) const {
   const std::size_t age = index - kHpackStatic.size() - 1;
   if (age >= count_) return {{}, {}, false, false};
   const Entry& found = entry(age);
-  const std::string_view text = found.text;
-  return {text.substr(0, found.name_size), text.substr(found.name_size), found.name_known};
+  return {found.name(), found.value(), found.name_known != 0};
 }
 
 void HpackDecoder::insert(const HpackField& field) {  // 4.4
-  Entry added;
-  added.text.reserve(field.name.size() + field.value.size());
-  added.text.append(field.name).append(field.value);  // before evicting: it may be the source
-  added.name_size = static_cast<std::uint32_t>(field.name.size());
-  added.name_known = field.name_known;
-  const std::size_t size = size_of(added);
+  Entry added(field);  // before evicting: an entry may be the source
+  const std::size_t size = added.size();
   evict_to(size > max_size_ ? 0 : max_size_ - size);
   if (size > max_size_) return;
   if (count_ == ring_.size()) grow();
@@ -138,8 +142,8 @@ void HpackDecoder::insert(const HpackField& field) {  // 4.4
 void HpackDecoder::evict_to(std::size_t size) {
   while (size_ > size) {
     Entry& oldest = ring_[(newest_ - (count_ - 1)) & (ring_.size() - 1)];
-    size_ -= size_of(oldest);
-    oldest.text = std::string();
+    size_ -= oldest.size();
+    oldest = {};
     --count_;
   }
 }

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,10 +55,20 @@ class HpackDecoder {
   std::size_t memory() const { return size_ + ring_.capacity() * sizeof(Entry); }
 
  private:
+  // Small: a connection holds about fifty, half of its memory.
   struct Entry {
-    std::string text;  // name, then value
+    Entry() = default;
+    explicit Entry(const HpackField& field);
+    std::string_view name() const { return {text.get(), name_size}; }
+    std::string_view value() const { return {text.get() + name_size, value_size}; }
+    std::size_t size() const { return name_size + value_size + kOverhead; }  // as 4.1 counts
+
+    static constexpr std::size_t kOverhead = 32;
+
+    std::unique_ptr<char[]> text;  // name, then value
     std::uint32_t name_size = 0;
-    bool name_known = true;
+    std::uint32_t value_size : 31 = 0;  // a block is shorter
+    std::uint32_t name_known : 1 = 1;
   };
 
   Status decode_indexed(std::string_view& block, const OnField& field);
@@ -68,9 +79,6 @@ class HpackDecoder {
   void evict_to(std::size_t size);
   void grow();
   const Entry& entry(std::size_t age) const;
-  static std::size_t size_of(const Entry& entry) { return entry.text.size() + kEntryOverhead; }
-
-  static constexpr std::size_t kEntryOverhead = 32;  // 4.1
 
   std::vector<Entry> ring_;  // a power of two of slots
   std::size_t newest_ = 0;   // slot of the newest entry

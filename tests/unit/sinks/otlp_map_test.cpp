@@ -121,7 +121,7 @@ TEST_CASE("otlp: errors", "[unit]") {
   struct Case {
     const char* name;
     std::optional<int> status;
-    std::optional<CallError> error;
+    Boxed<CallError> error;
     End end;
     const char *type, *message;
   };
@@ -296,6 +296,19 @@ TEST_CASE("otlp: parts", "[unit]") {
       CHECK(input_messages(call)[0]["parts"][0].dump() == c.json);
     }
   }
+}
+
+// The arguments of a tool are what a model says: a text of its own, that no parser has bounded.
+TEST_CASE("otlp: JSON in texts is bounded in depth", "[unit]") {
+  constexpr std::size_t kDeep = 500'000;
+  const std::string deep = std::string(kDeep, '[') + std::string(kDeep, ']');
+  CallRecord call = sample_chat();
+  call.output[0].parts[1].arguments = deep;
+  CHECK(output_messages(call)[0]["parts"][1]["arguments"] == deep);
+  call.tools[0].schema = deep;
+  CHECK(tool_definitions(call)[0]["parameters"] == deep);
+  call.output[0].parts[1].arguments = R"({"quoted":"[[[[\"[["})";
+  CHECK(output_messages(call)[0]["parts"][1]["arguments"]["quoted"] == "[[[[\"[[");
 }
 
 TEST_CASE("otlp: whose resource it is", "[unit]") {

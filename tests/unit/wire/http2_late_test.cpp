@@ -42,7 +42,8 @@ std::string contradiction(const Call& call, const LoggedExchange& seen) {
     return "path";
   if (head.method != "POST" && !(head.method.empty() && head.partial)) return "method";
   for (const auto& [name, text] : head.headers) {
-    if (name != "x-call" && value(call.request, name.c_str()) != text) return "request " + name;
+    if (name != "x-call" && value(call.request, std::string(name).c_str()) != text)
+      return "request " + std::string(name);
   }
   if (!explains(call.request_body, seen, 0)) return "request body";
   if (!seen.response) return "";
@@ -52,7 +53,8 @@ std::string contradiction(const Call& call, const LoggedExchange& seen) {
     return "status";
   }
   for (const auto& [name, text] : response.headers) {
-    if (value(call.response, name.c_str()) != text) return "response " + name;
+    if (value(call.response, std::string(name).c_str()) != text)
+      return "response " + std::string(name);
   }
   if (!explains(call.response_body, seen, 1)) return "response body";
   if (seen.end == End::kComplete && !seen.finished[1]) return "complete without its end";
