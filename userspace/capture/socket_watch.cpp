@@ -78,6 +78,7 @@ void SocketWatch::stop() {
   if (stop_.exchange(true)) return;
   wake();
   if (thread_.joinable()) thread_.join();
+  const std::lock_guard lock(mutex_);
   detach();
   bpf_link__destroy(skeleton_.links.socket_state);
   skeleton_.links.socket_state = nullptr;
@@ -93,13 +94,14 @@ void SocketWatch::wake() {
 }
 
 Status SocketWatch::require() {
+  const std::lock_guard lock(mutex_);
   required_ = true;
   return attach();
 }
 
 void SocketWatch::want_address() {
   wanted_ns_ = now_ns();
-  if (!attached_ || skeleton_.bss->tls_sockets == 0) wake();
+  if (!attached_ || __atomic_load_n(&skeleton_.bss->tls_sockets, __ATOMIC_RELAXED) == 0) wake();
 }
 
 void SocketWatch::watch() {
@@ -140,6 +142,7 @@ int SocketWatch::on_news(void* self, void* data, std::size_t size) {
 }
 
 void SocketWatch::decide() {
+  const std::lock_guard lock(mutex_);  // what require() does in between must not be undone
   const auto now = Clock::now();
   const bool addresses =
       required_ || now_ns() - wanted_ns_ < std::chrono::nanoseconds(kAddressLinger).count();
@@ -165,12 +168,12 @@ void SocketWatch::find_sockets() {
   bpf_link__destroy(link);
 }
 
+// With the lock held, as detach().
 Status SocketWatch::attach() {
-  const std::lock_guard lock(mutex_);
   auto& progs = skeleton_.progs;
   auto& links = skeleton_.links;
   if (stop_) return Error{"capture has been stopped"};
-  if (required_) skeleton_.bss->tls_sockets = 1;
+  if (required_) __atomic_store_n(&skeleton_.bss->tls_sockets, 1U, __ATOMIC_RELAXED);
   if (attached_) return Unit{};
   for (const auto& [program, link] :
        {std::pair{progs.socket_read, &links.socket_read},
@@ -185,7 +188,6 @@ Status SocketWatch::attach() {
 }
 
 void SocketWatch::detach() {
-  const std::lock_guard lock(mutex_);
   auto& links = skeleton_.links;
   skeleton_.bss->sockets_attached = 0;
   for (bpf_link** link : {&links.socket_read, &links.socket_sent, &links.socket_gone}) {

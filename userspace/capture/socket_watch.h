@@ -65,8 +65,9 @@ class SocketWatch {
   PlainOptions plain_;
   bool new_ports_ = false;  // found while the ring was read
   Fd wake_;
-  std::mutex mutex_;  // attach, detach
-  std::atomic<bool> stop_{false}, attached_{false}, required_{false};
+  std::mutex mutex_;       // attach, detach, and the reasons for them
+  bool required_ = false;  // guarded by mutex_
+  std::atomic<bool> stop_{false}, attached_{false};
   std::atomic<std::int64_t> wanted_ns_{0};  // when an address was asked for last
   std::atomic<std::uint64_t> attached_times_{0};
   std::chrono::steady_clock::time_point last_use_{};
