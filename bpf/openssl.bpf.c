@@ -29,6 +29,7 @@ static __always_inline void read_arguments(struct pt_regs *ctx, __u8 shape, stru
 		frame->len = (__u32)PT_REGS_PARM3(ctx);
 		break;
 	case TLS_CALL_SIZE_OUT:
+	case TLS_CALL_EX:
 		frame->extra = PT_REGS_PARM4(ctx);
 		break;
 	case TLS_CALL_SIZE_OUT5:
@@ -85,7 +86,7 @@ static __always_inline __u64 result(struct pt_regs *ctx, __u8 shape, const struc
 
 	if (rc <= 0)
 		return 0;
-	if (shape != TLS_CALL_SIZE_OUT && shape != TLS_CALL_SIZE_OUT5)
+	if (shape != TLS_CALL_SIZE_OUT && shape != TLS_CALL_SIZE_OUT5 && shape != TLS_CALL_EX)
 		return rc;
 	if (bpf_probe_read_user(&done, sizeof(done), (const void *)frame->extra))
 		drop(TLS_DROP_USER_FAULT, 0);
@@ -126,7 +127,7 @@ static __always_inline void leave(struct pt_regs *ctx, struct task_struct *task)
 	} else if (done > 0) {
 		moved(task, &m);
 	} else if (wanted > 0 && TLS_COOKIE_DIRECTION(m.cookie) == TLS_READ &&
-		   (__s32)PT_REGS_RC(ctx) == 0) {
+		   TLS_COOKIE_SHAPE(m.cookie) != TLS_CALL_EX && (__s32)PT_REGS_RC(ctx) == 0) {
 		peer_ended(task, &m);
 	}
 }

@@ -52,7 +52,7 @@ struct {
 __u8 plain_ports[PORTS] = {}; /* 1: of interest; user space's */
 __u64 sockets_live = 0;       /* marked sockets that exist */
 
-/* Where the bytes of the thread's system call are. */
+/* Where the bytes are that the thread's system call moves. */
 struct call_buffers {
 	__u64 base;    /* of one buffer; 0: see vectors */
 	__u64 vectors; /* struct iovec[count] */
@@ -64,13 +64,26 @@ struct vector {
 	__u64 len;
 };
 
-static __always_inline bool buffers_of(struct task_struct *task, struct call_buffers *b)
+static __always_inline bool has_socket(struct task_struct *task, __u32 descriptor, struct sock *sk)
+{
+	struct file **files = BPF_CORE_READ(task, files, fdt, fd), *file = 0;
+
+	bpf_probe_read_kernel(&file, sizeof(file), files + descriptor);
+	return file && file == BPF_CORE_READ(sk, sk_socket, file);
+}
+
+/*
+ * False: not to be had. So it is where the call is about something else than this socket: io_uring
+ * does what it was asked for on the way out of any system call, to buffers of its own.
+ */
+static __always_inline bool buffers_of(struct task_struct *task, struct sock *sk,
+				       struct call_buffers *b)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	__u64 second = regs->si;
 
 	b->base = b->vectors = b->count = 0;
-	if ((__u16)regs->cs != CODE_64BIT)
+	if ((__u16)regs->cs != CODE_64BIT || !has_socket(task, regs->di, sk))
 		return false;
 	switch (regs->orig_ax) {
 	case SYS_READ:
@@ -273,7 +286,7 @@ static __always_inline void plain_moved(struct task_struct *task, struct watched
 	plain_unseen(task, conn, w, sk, direction, len);
 	walk.piece.key = plain_key(w);
 	walk.piece.direction = direction;
-	if (buffers_of(task, &walk.buffers)) {
+	if (buffers_of(task, sk, &walk.buffers)) {
 		if (walk.buffers.base) {
 			walk.piece.from = walk.buffers.base;
 			walk.piece.len = len;

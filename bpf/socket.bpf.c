@@ -179,7 +179,7 @@ static __always_inline void address_call(struct task_struct *task, struct sock *
 
 	if (!address && direction == TLS_WRITE) {
 		io = bpf_map_lookup_elem(&record_threads, &tid);
-		if (io && io->sealed_key && buffers_of(task, &buffers) && sends_sealed(io, &buffers, false)) {
+		if (io && io->sealed_key && buffers_of(task, sk, &buffers) && sends_sealed(io, &buffers, false)) {
 			address = io->sealed_key;
 			io->sealed_key = 0;
 			inferred = 1;
@@ -205,7 +205,7 @@ static __always_inline int socket_moved(struct sock *sk, int len, __u8 direction
 		return 0;
 	if (!bpf_map_lookup_elem(&record_processes, &tgid))
 		address_call(task, sk, direction);
-	else if (is_tcp(sk) && buffers_of(task, &buffers))
+	else if (is_tcp(sk) && buffers_of(task, sk, &buffers))
 		record_moved(task, sk, direction, len, &buffers);
 	return 0;
 }

@@ -203,18 +203,19 @@ enum tls_call_shape {
 	TLS_CALL_FREE = 3,     /* (conn): the TLS object goes away; entry only */
 	TLS_CALL_SIZE_OUT5 = 4, /* (conn, buf, len, flags, size_t *done): OpenSSL 3.3+ write */
 	TLS_CALL_GNUTLS_RECV = 5, /* (session, type, buf, len) -> bytes; type 0x17 is application data */
-	TLS_CALL_GO_WRITE = 6, /* rax conn, rbx buf, rcx len; entry only, bytes known at entry */
-	TLS_CALL_GO_READ = 7,  /* jcc behind halfConn.decrypt: rax buf, rbx len, dil type, [rbp+16] conn */
+	TLS_CALL_EX = 6, /* as SIZE_OUT; but 0 whenever nothing moved, also when there is nothing yet */
+	TLS_CALL_GO_WRITE = 7, /* rax conn, rbx buf, rcx len; entry only, bytes known at entry */
+	TLS_CALL_GO_READ = 8,  /* jcc behind halfConn.decrypt: rax buf, rbx len, dil type, [rbp+16] conn */
 	/* AEAD calls, one per record (rustls); arguments in bpf/rustls.bpf.c. Seals: entry only. */
-	TLS_CALL_AWSLC_SEAL = 8,
-	TLS_CALL_AWSLC_SEAL_SCATTER = 9,
-	TLS_CALL_AWSLC_OPEN = 10,
-	TLS_CALL_AWSLC_OPEN_GATHER = 11,
-	TLS_CALL_RING_SEAL = 12,
-	TLS_CALL_RING_OPEN = 13,
+	TLS_CALL_AWSLC_SEAL = 9,
+	TLS_CALL_AWSLC_SEAL_SCATTER = 10,
+	TLS_CALL_AWSLC_OPEN = 11,
+	TLS_CALL_AWSLC_OPEN_GATHER = 12,
+	TLS_CALL_RING_SEAL = 13,
+	TLS_CALL_RING_OPEN = 14,
 	/* Writes of ciphertext by a JVM: (env, class, fd, address, len); entry only. */
-	TLS_CALL_JAVA_WRITE = 14,
-	TLS_CALL_JAVA_WRITEV = 15, /* the address of an iovec array */
+	TLS_CALL_JAVA_WRITE = 15,
+	TLS_CALL_JAVA_WRITEV = 16, /* the address of an iovec array */
 };
 #define TLS_COOKIE(shape, direction, library)                                                     \
 	((LLMTAP_U64)(shape) | (LLMTAP_U64)(direction) << 8 | (LLMTAP_U64)(library) << 16)

@@ -67,8 +67,8 @@ TEST_CASE("capture: at the sites that the planner chooses", "[bpf]") {
   CHECK(tap.losses() == 0);
 }
 
-// The kernel writes breakpoints into private mappings. Analysed like that, instructions shift, and a
-// probe inside of one kills its targets.
+// The kernel writes breakpoints into private mappings. Analysed like that, instructions shift, and
+// a probe inside of one kills its targets.
 TEST_CASE("plan: a file that is probed already is read as it is on disk", "[bpf]") {
   const ProbePlan before = planned();
   Tap exported;
@@ -100,6 +100,28 @@ TEST_CASE("capture: a repeated write counts once", "[bpf]") {
   const auto writer = std::stoull(answer.substr(used), nullptr, 16);
   tap.drain();
   CHECK(contiguous_bytes(tap.stream(writer, Direction::kWrite)) == 16000);
+}
+
+// SSL_read_ex answers 0 to both. An end that is none would cut the answer that is waited for.
+TEST_CASE("capture: a read that finds nothing is not the end of the stream", "[bpf]") {
+  const auto* const ex = GENERATE("ex 0", "ex 1");
+  const bool naive = GENERATE(true, false);
+  CAPTURE(ex, naive);
+  Tap tap({}, naive ? exported_plan() : planned());
+  Subject subject;
+  const auto server = subject.connect().second;
+  subject.ask(ex);
+  subject.ask("write 100");
+  subject.ask("poll");
+  subject.ask("write 50");
+  tap.drain();
+  REQUIRE(tap.stream(server, Direction::kRead).size() == 2);
+  subject.ask("end");
+  tap.drain();
+  const auto read = tap.stream(server, Direction::kRead);
+  const bool told = !naive || std::string_view(ex) == "ex 0";
+  REQUIRE(read.size() == (told ? 3 : 2));
+  CHECK(read.back().bytes.empty() == told);
 }
 
 TEST_CASE("capture: a call within a call", "[bpf]") {

@@ -124,8 +124,8 @@ ProbePlan exported_plan() {
   ProbePlan plan;
   plan.sites = {site(function("SSL_read"), TLS_CALL_INT, TLS_READ),
                 site(function("SSL_write"), TLS_CALL_INT, TLS_WRITE),
-                site(function("SSL_read_ex"), TLS_CALL_SIZE_OUT, TLS_READ),
-                site(function("SSL_write_ex"), TLS_CALL_SIZE_OUT, TLS_WRITE),
+                site(function("SSL_read_ex"), TLS_CALL_EX, TLS_READ),
+                site(function("SSL_write_ex"), TLS_CALL_EX, TLS_WRITE),
                 site(function("SSL_free"), TLS_CALL_FREE, TLS_READ)};
   return plan;
 }

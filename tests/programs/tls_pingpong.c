@@ -8,6 +8,8 @@
 //   reply N        server writes N, client reads    -> ok
 //   sizes A B C..  `write` of each size             -> ok
 //   ex 0|1         use SSL_read_ex / SSL_write_ex   -> ok
+//   poll           server reads, nothing is there   -> ok
+//   end            client says that it will send no more, server reads that -> ok
 //   free           frees the connection             -> ok
 //   nested N       write N through a second TLS connection inside the first -> CLIENT SERVER
 //   retry N        write N into a pipe that is too narrow: many WANT_WRITE  -> number of tries
@@ -246,6 +248,10 @@ static void obey(char* line, const char* self) {
     move(&client, server.ssl, n);
   } else if (!strcmp(word, "reply")) {
     move(&server, client.ssl, n);
+  } else if (!strcmp(word, "poll")) {
+    if (do_read(server.ssl, in_buffer, 16384) > 0) die("something was there");
+  } else if (!strcmp(word, "end")) {
+    if (SSL_shutdown(client.ssl) < 0 || do_read(server.ssl, in_buffer, 16384) > 0) die("no end");
   } else if (!strcmp(word, "ex")) {
     use_ex = (int)n;
   } else if (!strcmp(word, "free")) {

@@ -67,7 +67,7 @@ Chunk to_chunk(const tls_event& event, const char* payload, const UnixTime& time
 // Whether a second probe at the same sites changes nothing: entry and return share a frame.
 bool is_idempotent(const ProbePlan& plan) {
   return std::all_of(plan.sites.begin(), plan.sites.end(), [](const ProbeSite& site) {
-    return TLS_COOKIE_SHAPE(site.cookie) <= TLS_CALL_GNUTLS_RECV;
+    return TLS_COOKIE_SHAPE(site.cookie) <= TLS_CALL_EX;
   });
 }
 

@@ -128,8 +128,7 @@ void SymbolPlan::add_pair(const FunctionPair& pair) {
   }
   add(plain.address, TLS_CALL_INT, pair.direction, SiteKind::kEntry, std::string(pair.plain));
   if (counted != nullptr && counted->address != plain.address)
-    add(counted->address, TLS_CALL_SIZE_OUT, pair.direction, SiteKind::kEntry,
-        std::string(pair.counted));
+    add(counted->address, TLS_CALL_EX, pair.direction, SiteKind::kEntry, std::string(pair.counted));
 }
 
 // Relied on only when both exported forms hand their arguments to the same function, to exactly
