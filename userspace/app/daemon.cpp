@@ -7,6 +7,7 @@
 #include "userspace/app/daemon_report.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/log.h"
+#include "userspace/capture/kernel_features.h"
 #include "userspace/capture/plain_ports.h"
 
 namespace llmtap {
@@ -84,6 +85,7 @@ void Daemon::announce() const {
   std::string line = capture_->describe();
   for (const auto& destination : destinations_->lines()) line += "; " + destination;
   log_info(line);
+  if (const auto blind = probe_kernel().blind_spot(); !blind.empty()) log_warning(blind);
 }
 
 Status Daemon::run(const std::function<bool()>& stop, const std::function<bool()>& reload) {

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -56,6 +57,13 @@ std::string lockdown() {
   return text.substr(open + 1, close - open - 1);
 }
 
+// Probes report pids of the host; a container's /proc has its own (linux/proc_ns.h).
+bool sees_host_pids() {
+  constexpr ino_t kInitialNamespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO
+  struct stat status {};
+  return ::stat("/proc/self/ns/pid", &status) != 0 || status.st_ino == kInitialNamespace;
+}
+
 bool may_load_programs() {
   const bpf_insn nothing[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0},
                               {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
@@ -99,6 +107,16 @@ std::string KernelFeatures::why_not() const {
   return "the kernel has no uprobes: needs CONFIG_UPROBES and CONFIG_UPROBE_EVENTS";
 }
 
+std::string KernelFeatures::blind_spot() const {
+  if (!host_pids) {
+    return "the host's other processes are hidden: run in its PID namespace (--pid=host, "
+           "hostPID: true)";
+  }
+  std::string names;
+  for (const auto& missing : missing_capabilities) names += " " + missing;
+  return names.empty() ? "" : "other users' processes may be hidden: add" + names;
+}
+
 KernelFeatures probe_kernel() {
   KernelFeatures features;
   utsname uts{};
@@ -110,6 +128,7 @@ KernelFeatures probe_kernel() {
   features.perf = access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
   features.lockdown = lockdown();
   features.missing_capabilities = missing_capabilities();
+  features.host_pids = sees_host_pids();
   return features;
 }
 

@@ -25,10 +25,13 @@ struct KernelFeatures {
   bool perf = false;     // the perf event source exists; the right to use it shows at attach
   std::string lockdown;  // "none", "integrity", "confidentiality", or "" when not built in
   std::vector<std::string> missing_capabilities;
+  bool host_pids = true;  // /proc shows the processes of the whole host
 
   // The best way to attach, or nothing: then why_not says in one line what to do.
   std::optional<AttachMode> best() const;
   std::string why_not() const;
+  // What is not seen although programs load, and what to do, in one line; "" when everything is.
+  std::string blind_spot() const;
 };
 
 KernelFeatures probe_kernel();

@@ -70,6 +70,8 @@ std::vector<HostCheck> host_checks(const KernelFeatures& f, const std::string& d
     missing += (missing.empty() ? "" : ", ") + capability;
   checks.push_back({"capabilities", missing.empty(), missing.empty() ? "all" : "without " + missing,
                     missing.empty() ? "" : "run as root, or grant them to the daemon"});
+  checks.push_back({"processes", f.host_pids, f.host_pids ? "of the whole host" : "of a container",
+                    f.host_pids ? "" : f.blind_spot()});
   checks.push_back(
       {"discovery", degraded.empty(),
        degraded.empty() ? "the kernel reports every executable mapping" : "polling /proc",

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "userspace/base/terminal.h"
 #include "userspace/cli/doctor_report.h"
 
 using namespace llmtap;
@@ -67,6 +68,7 @@ TEST_CASE("doctor: what a host lacks comes with advice", "[unit]") {
       {"lockdown", "lockdown", [](KernelFeatures& f) { f.lockdown = "confidentiality"; }},
       {"capability", "capabilities",
        [](KernelFeatures& f) { f.missing_capabilities = {"CAP_BPF"}; }},
+      {"in a container", "processes", [](KernelFeatures& f) { f.host_pids = false; }},
   };
   for (const auto& c : cases) {
     DYNAMIC_SECTION(c.name) {
@@ -93,6 +95,22 @@ TEST_CASE("doctor: table", "[unit]") {
   CHECK(detailed.find("SSL_free") != std::string::npos);
   CHECK(detailed.find("inner function") != std::string::npos);
   CHECK(detailed.find("\x1b[32m") != std::string::npos);
+}
+
+TEST_CASE("doctor: a narrow terminal", "[unit]") {
+  auto report = sample();
+  report.processes[0].process.exe = "/opt/日本\u202e";
+  const std::string text = to_text(report, {.columns = 80});
+  CHECK(text.find("libssl.so.3") != std::string::npos);
+  CHECK(text.find("/usr/lib") == std::string::npos);
+  CHECK(text.find("SERVICE") == std::string::npos);
+  CHECK(text.find("日本?") != std::string::npos);
+  const auto line = [&text](std::string_view word) {
+    const auto at = text.find(word);
+    const auto begin = text.rfind('\n', at) + 1;
+    return display_width(std::string_view(text).substr(begin, at - begin));
+  };
+  CHECK(line("TLS ") == line("OpenSSL"));
 }
 
 TEST_CASE("doctor: JSON", "[unit]") {
