@@ -27,8 +27,8 @@ def daemon_set():
 
 
 class Pod:
-    """The DaemonSet's one container as a kubelet and containerd would start it; `host`: where the
-    node's directories are kept instead."""
+    """The DaemonSet's one container as a kubelet and containerd would start it; the node's
+    directories are kept beside the bundle instead."""
 
     def __init__(self, directory):
         self.dir, self.id = directory, f"llmtap-pod-{os.getpid()}"
