@@ -108,6 +108,7 @@ class Tracer {
 
 // A PLT stub is an optional endbr64 and `jmp [rip + slot]`.
 std::uint64_t Tracer::behind_plt(std::uint64_t target) const {
+  if (transparent_.empty()) return target;
   auto code = elf_.at(target);
   auto i = decode(code, target);
   if (i && i->is(ZYDIS_MNEMONIC_ENDBR64)) i = decode(code.subspan(i->info.length), i->next());

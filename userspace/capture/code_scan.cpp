@@ -15,6 +15,7 @@ constexpr std::size_t kWindow = 8U << 20;
 constexpr std::size_t kMostString = 4096;
 constexpr std::size_t kMostHits = 65536;
 constexpr std::uint64_t kMostSpan = 1U << 30;
+constexpr std::size_t kMostTargets = 4U << 20;  // functions of one file
 
 using Bytes = std::span<const std::uint8_t>;
 
@@ -114,6 +115,12 @@ void scan_numbers(Bytes window, std::uint64_t address, bool relative,
   for (; k + 4 <= window.size(); ++k) check(k);
 }
 
+template <class T>
+void sort_unique(std::vector<T>& list) {
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+}
+
 template <class Visit>
 void scan_code(const ElfFile& elf, Visit visit) {
   constexpr std::size_t kLongest = 16;
@@ -149,8 +156,7 @@ std::vector<std::uint64_t> find_strings(const ElfFile& elf, std::string_view tai
           }
         });
   }
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
+  sort_unique(found);
   return found;
 }
 
@@ -203,8 +209,7 @@ std::vector<CodeReference> find_references(const ElfFile& elf,
       check(at + k - (rex ? 2 : 1), static_cast<std::uint32_t>(displacement(p + k)));
     });
   });
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
+  sort_unique(found);
   return found;
 }
 
@@ -219,14 +224,14 @@ std::vector<std::uint64_t> find_calls(const ElfFile& elf, std::uint64_t target) 
       if (branches && to == target && found.size() < kMostHits) found.push_back(at + k - 1);
     });
   });
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
+  sort_unique(found);
   return found;
 }
 
 std::vector<std::uint64_t> find_call_targets(const ElfFile& elf,
                                              std::span<const CodeRange> ranges) {
   std::vector<std::uint64_t> found;
+  bool full = false;
   std::vector<NumberRange> numbers;
   for (const auto& range : ranges)
     numbers.push_back({static_cast<std::uint32_t>(range.begin),
@@ -235,11 +240,15 @@ std::vector<std::uint64_t> find_call_targets(const ElfFile& elf,
     const std::uint8_t* const p = window.data();
     scan_numbers(window, at + 4, true, numbers, [&](std::size_t k) {
       if (k == 0 || p[k - 1] != 0xe8) return;
+      if (full) return;
+      if (found.size() == 2 * kMostTargets) {
+        sort_unique(found);
+        full = found.size() > kMostTargets;
+      }
       found.push_back(at + k + 4 + static_cast<std::uint64_t>(std::int64_t{displacement(p + k)}));
     });
   });
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
+  sort_unique(found);
   return found;
 }
 

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::uint64_t kMostSections = 65536;
 constexpr std::uint64_t kMostSegments = 4096;
+constexpr std::uint64_t kMostTables = 1ULL << 30;  // bytes; a sparse file costs its owner nothing
+constexpr std::size_t kLongestName = 4096;
 
 using Bytes = std::span<const std::uint8_t>;
 
@@ -31,14 +33,35 @@ std::optional<T> read(Bytes bytes, std::uint64_t offset) {
   return value;
 }
 
-// The NUL-terminated string at `offset` of a string table; empty if it does not end inside.
+// The NUL-terminated string at `offset` of a string table; empty if it does not end inside, or is
+// longer than any name that is looked for.
 std::string_view string_at(Bytes table, std::uint64_t offset) {
   if (offset >= table.size()) return {};
   const auto* begin = reinterpret_cast<const char*>(table.data()) + offset;
-  const std::size_t room = table.size() - offset;
+  const std::size_t room = std::min<std::uint64_t>(table.size() - offset, kLongestName);
   const std::size_t length = strnlen(begin, room);
   return length == room ? std::string_view{} : std::string_view(begin, length);
 }
+
+// What is left of a file to be believed: its sections do not overlap (gABI, "Sections"), so all
+// together are no longer than it is. Else each of 65,536 headers could name the same large table.
+class Room {
+ public:
+  explicit Room(std::uint64_t file) : all_(file), tables_(std::min(file, kMostTables)) {}
+
+  bool take(const Elf64_Shdr& section) {
+    const bool is_table = section.sh_type == SHT_SYMTAB || section.sh_type == SHT_DYNSYM ||
+                          section.sh_type == SHT_RELA || section.sh_type == SHT_DYNAMIC ||
+                          section.sh_type == SHT_NOTE;
+    if (section.sh_size > all_ || (is_table && section.sh_size > tables_)) return false;
+    all_ -= section.sh_size;
+    if (is_table) tables_ -= section.sh_size;
+    return true;
+  }
+
+ private:
+  std::uint64_t all_, tables_;
+};
 
 }  // namespace
 
@@ -76,20 +99,24 @@ void ElfFile::read_sections(std::uint64_t offset, std::uint64_t count, std::uint
   if (const auto header = read<Elf64_Shdr>(raw, names * sizeof(Elf64_Shdr)))
     strings = slice(bytes(), header->sh_offset, header->sh_size);
   sections_.reserve(count);
+  Room room(bytes().size());
   for (std::uint64_t i = 0; i < count; ++i) {
-    const auto h = *read<Elf64_Shdr>(raw, i * sizeof(Elf64_Shdr));
+    auto h = *read<Elf64_Shdr>(raw, i * sizeof(Elf64_Shdr));
+    if (h.sh_type != SHT_NOBITS && !room.take(h)) h.sh_size = 0;
     sections_.push_back({string_at(strings, h.sh_name), h.sh_type, h.sh_link, h.sh_flags, h.sh_addr,
                          h.sh_offset, h.sh_size});
   }
 }
 
 void ElfFile::read_segments(std::uint64_t offset, std::uint64_t count) {
+  std::uint64_t room = 2 * bytes().size();  // neighbours may share a page
   for (std::uint64_t i = 0; i < std::min(count, kMostSegments); ++i) {
     const auto h = read<Elf64_Phdr>(bytes(), offset + i * sizeof(Elf64_Phdr));
     if (!h) return;
     if (h->p_type != PT_LOAD || h->p_offset >= bytes().size()) continue;
     const std::uint64_t size = std::min<std::uint64_t>(h->p_filesz, bytes().size() - h->p_offset);
-    if (h->p_vaddr + size < h->p_vaddr) continue;
+    if (h->p_vaddr + size < h->p_vaddr || size > room) continue;
+    room -= size;
     segments_.push_back(
         {h->p_vaddr, h->p_offset, size, (h->p_flags & PF_X) != 0, (h->p_flags & PF_W) != 0});
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Bounds-checked reader of 64-bit little-endian ELF files (System V gABI). Files are hostile: every
-// offset, size and index is checked against the file, and a table that does not fit is absent.
+// offset, size and index is checked against the file, and a table that does not fit is absent; so
+// is what together is longer than the file. Each pass takes time in proportion to the file.
 //
 // Addresses are the file's own virtual addresses (before relocation); file offsets are what uprobes
 // want. Views and spans are valid while the ElfFile lives.

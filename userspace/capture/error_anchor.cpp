@@ -19,6 +19,7 @@ constexpr std::uint64_t kRest = 512;
 constexpr std::uint64_t kNearReference = 48;
 constexpr std::uint32_t kLeastLine = 300;  // reasons are smaller
 constexpr std::uint32_t kMostLine = 20000;
+constexpr std::size_t kMostFunctions = 4096;  // of one source file
 
 bool is_stack(ZydisRegister reg) {
   return reg == ZYDIS_REGISTER_RSP || reg == ZYDIS_REGISTER_RBP || reg == ZYDIS_REGISTER_RIP;
@@ -65,10 +66,9 @@ void read_body(const ElfFile& elf, AnchoredFunction& function) {
     at = i->next();
   }
   for (const auto& [at, constant] : loads) {
-    const bool near = std::any_of(function.references.begin(), function.references.end(),
-                                  [&, at = at](std::uint64_t r) {
-                                    return at + kNearReference >= r && at <= r + kNearReference;
-                                  });
+    const auto next = std::lower_bound(function.references.begin(), function.references.end(),
+                                       at - std::min(at, kNearReference));
+    const bool near = next != function.references.end() && *next <= at + kNearReference;
     if (near && constant >= kLeastLine && constant <= kMostLine) function.lines.insert(constant);
   }
 }
@@ -90,6 +90,7 @@ std::vector<AnchoredFunction> find_anchored(const ElfFile& elf, std::string_view
     function.references.push_back(addresses[k]);
   }
   std::vector<AnchoredFunction> found;
+  if (functions.size() > kMostFunctions) return found;
   for (auto& [begin, function] : functions) {
     read_body(elf, function);
     found.push_back(std::move(function));

@@ -18,7 +18,7 @@ namespace llmtap {
 // A function that names the file.
 struct AnchoredFunction {
   FunctionRange range;
-  std::vector<std::uint64_t> references;  // instructions that load the name
+  std::vector<std::uint64_t> references;  // instructions that load the name, sorted
   std::set<std::uint32_t> constants;      // immediates loaded into argument registers
   std::set<std::uint32_t> lines;          // constants near a reference that can be line numbers
   std::vector<std::uint64_t> calls;       // targets of relative calls and jumps
@@ -27,7 +27,8 @@ struct AnchoredFunction {
   bool has(std::uint32_t constant) const { return constants.count(constant) != 0; }
 };
 
-// All functions that load the name of a source file that ends in `file`. Empty: no such name.
+// All functions that load the name of a source file that ends in `file`. Empty: no such name, or
+// more functions than a file has.
 std::vector<AnchoredFunction> find_anchored(const ElfFile& elf, std::string_view file);
 
 }  // namespace llmtap

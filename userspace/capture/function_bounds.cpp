@@ -14,6 +14,8 @@ namespace {
 // A function that reaches farther back than this from its reference is not searched for.
 constexpr std::uint64_t kMostFunction = 16U << 10;
 constexpr std::uint64_t kJoined = 1U << 20;
+// Nor is one believed that an unwind table makes longer.
+constexpr std::uint64_t kMostUnwound = 256U << 10;
 constexpr std::size_t kMostRanges = 8;
 
 // DWARF pointer encodings (LSB Core 10.5.1): the table's usual one, and the usual one of FDEs.
@@ -59,7 +61,7 @@ class UnwindTable {
     if (low == 0) return std::nullopt;
     const std::uint64_t begin = pointer((low - 1) * 2);
     const auto length = length_of(pointer((low - 1) * 2 + 1), begin);
-    if (!length || address - begin >= *length) return std::nullopt;
+    if (!length || *length > kMostUnwound || address - begin >= *length) return std::nullopt;
     return FunctionRange{begin, begin + *length};
   }
 

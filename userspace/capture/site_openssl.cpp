@@ -40,8 +40,11 @@ std::optional<bool> takes_flags(const ElfFile& elf) {
 // Without a version (the linker drops its text when nobody asks for it), the callers show where
 // they put the count.
 std::optional<tls_call_shape> shape_by_callers(const ElfFile& elf, std::uint64_t writer) {
+  constexpr std::size_t kMostCallers = 64;  // the API's few forms
   std::optional<tls_call_shape> found;
-  for (const auto& caller : functions_around(elf, find_calls(elf, writer))) {
+  const auto calls = find_calls(elf, writer);
+  if (calls.size() > kMostCallers) return std::nullopt;
+  for (const auto& caller : functions_around(elf, calls)) {
     if (!caller) continue;
     for (const auto& call : trace_calls(elf, caller->begin)) {
       if (call.target != writer) continue;

@@ -6,6 +6,7 @@
 // read.
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <vector>
 
 #include "userspace/capture/site_finders.h"
@@ -21,6 +22,7 @@ struct Algorithm {
 };
 
 constexpr std::uint64_t kWord = 8;
+constexpr std::size_t kMostFound = 256;      // look-alikes; real files have a few
 constexpr std::uint64_t kWindow = 8U << 20;  // pages are let go behind the search in such pieces
 
 class AlgorithmSearch {
@@ -40,12 +42,14 @@ class AlgorithmSearch {
   void read_words() {
     for (const auto& s : elf_.segments()) {
       if (s.executable) continue;
-      std::uint64_t kept = s.address;
-      for (std::uint64_t at = (s.address + kWord - 1) & ~(kWord - 1);
-           at + kWord <= s.address + s.size; at += kWord) {
-        next(at, *elf_.word_at(at));
+      const auto bytes = elf_.bytes().subspan(s.offset, s.size);
+      std::uint64_t kept = 0;
+      for (std::uint64_t at = -s.address & (kWord - 1); at + kWord <= s.size; at += kWord) {
+        std::uint64_t value = 0;
+        std::memcpy(&value, bytes.data() + at, kWord);
+        next(s.address + at, value);
         if (at - kept < kWindow) continue;
-        elf_.file().forget(s.offset + (kept - s.address), kWindow);
+        elf_.file().forget(s.offset + kept, kWindow);
         kept += kWindow;
       }
     }
@@ -63,7 +67,9 @@ class AlgorithmSearch {
     if (run_ < values_.size()) return;
     const auto length = elf_.word_at(address + kWord);
     const auto id = elf_.at(address + 2 * kWord);
-    if (!length || (*length != 16 && *length != 32) || id.empty() || id[0] > 2) return;
+    if (!length || (*length != 16 && *length != 32) || id.empty() || id[0] > 2 ||
+        found_.size() == kMostFound)
+      return;
     found_.push_back({values_[1], values_[2], *length, id[0]});
   }
 
