@@ -9,10 +9,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <optional>
 #include <utility>
 
+#include "userspace/base/clock.h"
 #include "userspace/base/fd.h"
 
 namespace llmtap {
@@ -139,25 +139,31 @@ struct PerfRecords::Ring {
     std::memcpy(static_cast<char*>(to) + first, data, size - first);
   }
 
-  void read(std::vector<ProcessRecord>& records) {
+  // Records from before `until`; true: there are later ones.
+  bool read(std::uint64_t until, std::vector<ProcessRecord>& records) {
     std::uint64_t tail = control->data_tail;
     const std::uint64_t head = __atomic_load_n(&control->data_head, __ATOMIC_ACQUIRE);
     std::string body;
+    bool later = false;
     while (head - tail >= sizeof(perf_event_header)) {
       perf_event_header header;
       copy(tail, &header, sizeof(header));
       if (header.size < sizeof(header) + sizeof(std::uint64_t) || header.size > head - tail) break;
       body.resize(header.size - sizeof(header));
       copy(tail + sizeof(header), body.data(), body.size());
+      // The trailer of sample_id_all holds the one field asked for.
+      std::uint64_t time = 0;
+      std::memcpy(&time, body.data() + body.size() - sizeof(time), sizeof(time));
+      later = time >= until;
+      if (later) break;
       if (auto record = translate(header, body)) {
-        // The trailer of sample_id_all holds the one field asked for.
-        std::memcpy(&record->time_ns, body.data() + body.size() - sizeof(std::uint64_t),
-                    sizeof(std::uint64_t));
+        record->time_ns = time;
         records.push_back(std::move(*record));
       }
       tail += header.size;
     }
     __atomic_store_n(&control->data_tail, tail, __ATOMIC_RELEASE);
+    return later;
   }
 };
 
@@ -187,7 +193,11 @@ Result<PerfRecords> PerfRecords::open() {
 
 std::vector<ProcessRecord> PerfRecords::read() {
   std::vector<ProcessRecord> records;
-  for (auto& ring : rings_) ring->read(records);
+  // Nothing from after the begin: a process that goes on to a CPU whose ring is still to be read
+  // would else run a program (exec) before it was made (fork, in a ring that was read already).
+  const std::uint64_t until = monotonic_ns();
+  more_ = false;
+  for (auto& ring : rings_) more_ |= ring->read(until, records);
   std::stable_sort(records.begin(), records.end(),
                    [](const auto& a, const auto& b) { return a.time_ns < b.time_ns; });
   return records;

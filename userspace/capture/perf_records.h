@@ -58,8 +58,10 @@ class PerfRecords {
   // Readable as soon as there is a record; one per CPU.
   const std::vector<int>& descriptors() const { return descriptors_; }
 
-  // Everything that is there, in order of time.
+  // Everything that was there when it was called, in order of time, over calls as well.
   std::vector<ProcessRecord> read();
+  // The last read() has left some behind; poll(2) does not say so again.
+  bool more() const { return more_; }
 
  private:
   struct Ring;
@@ -67,6 +69,7 @@ class PerfRecords {
 
   std::vector<std::unique_ptr<Ring>> rings_;
   std::vector<int> descriptors_;
+  bool more_ = false;
 };
 
 }  // namespace llmtap
