@@ -46,8 +46,8 @@ void measure(Row& row, const std::function<void(Subject&)>& prepare) {
   }
 }
 
-// uprobe and uretprobe on the exported functions: one that counts, and one that hands over the bytes
-// (the first 200, bpftrace's most), as ours does.
+// uprobe and uretprobe on the exported functions: one that counts, and one that hands over the
+// bytes (the first 200, bpftrace's most), as ours does.
 class Bpftrace {
  public:
   explicit Bpftrace(bool captures) {
@@ -106,7 +106,7 @@ void attach(KernelSource& source, Links links, pid_t subject) {
   std::vector<pid_t> pids{0};
   if (links == Links::kOthers) pids = {getpid()};
   if (links == Links::kEachOfMany) {
-    pids.assign(ProcessWatch::kMostSharers - 1, getpid());
+    pids.assign(ProcessFiles::kMostSharers - 1, getpid());
     pids.push_back(subject);
   }
   for (const pid_t pid : pids) {
@@ -116,8 +116,7 @@ void attach(KernelSource& source, Links links, pid_t subject) {
   }
 }
 
-void measure_ours(Row& row, AttachMode mode, tls_verdict verdict,
-                  Links links = Links::kEverybody) {
+void measure_ours(Row& row, AttachMode mode, tls_verdict verdict, Links links = Links::kEverybody) {
   KernelOptions options;
   options.mode = mode;
   if (const char* ring = std::getenv("RING_KIB")) {
@@ -171,8 +170,10 @@ void print(const Row& row, const Row& none, const Row& naive) {
   for (int i = 0; i < kSizeCount; ++i) {
     const double added = row.ns[i] - none.ns[i];
     std::printf(" | %8.0f %+7.0f", row.ns[i], added);
-    if (added > 0) std::printf("  1/%-5.1f", (naive.ns[i] - none.ns[i]) / added);
-    else std::printf("  %-7s", "-");
+    if (added > 0)
+      std::printf("  1/%-5.1f", (naive.ns[i] - none.ns[i]) / added);
+    else
+      std::printf("  %-7s", "-");
   }
   std::printf("\n");
 }

@@ -10,13 +10,12 @@
 #include <charconv>
 #include <climits>
 #include <cstdio>
-#include <fstream>
-#include <sstream>
-#include <iterator>
 #include <set>
 
 namespace llmtap {
 namespace {
+
+constexpr std::size_t kMostMaps = std::size_t{64} << 20;  // 65,530 mappings (vm.max_map_count)
 
 std::string proc_path(pid_t pid, std::string_view name) {
   return "/proc/" + std::to_string(pid) + "/" + std::string(name);
@@ -48,13 +47,6 @@ bool parse_line(std::string_view line, Mapping& mapping) {
   return true;
 }
 
-Fd open_regular(const std::string& path) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  struct stat status = {};
-  if (fd && (fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode))) fd.reset();
-  return fd;
-}
-
 Fd open_by_range(pid_t pid, const Mapping& mapping) {
   std::array<char, 64> range = {};
   std::snprintf(range.data(), range.size(), "map_files/%lx-%lx", mapping.begin, mapping.end);
@@ -67,6 +59,16 @@ bool has_inode(const Fd& fd, std::uint64_t inode) {
 }
 
 }  // namespace
+
+Fd open_regular(const Fd& place) {
+  struct stat status = {};
+  if (!place || fstat(place.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  return Fd(::open(("/proc/self/fd/" + std::to_string(place.get())).c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+Fd open_regular(const std::string& path) {
+  return open_regular(Fd(::open(path.c_str(), O_PATH | O_CLOEXEC)));
+}
 
 std::vector<Mapping> parse_executable_maps(std::string_view text) {
   std::vector<Mapping> mappings;
@@ -83,10 +85,7 @@ std::vector<Mapping> parse_executable_maps(std::string_view text) {
 }
 
 std::vector<Mapping> executable_maps(pid_t pid) {
-  std::ifstream file(proc_path(pid, "maps"));
-  std::ostringstream text;
-  text << file.rdbuf();  // an iterator would throw when the process ends in between
-  return parse_executable_maps(text.str());
+  return parse_executable_maps(read_proc(pid, "maps", kMostMaps));
 }
 
 Fd open_mapped(pid_t pid, const Mapping& mapping) {
@@ -104,6 +103,16 @@ Fd open_mapped(pid_t pid, const Mapping& mapping) {
   Fd fd = open_regular(mapping.path);
   if (!has_inode(fd, mapping.file.inode)) fd.reset();
   return fd;
+}
+
+std::string read_proc(pid_t pid, const char* name, std::size_t most) {
+  const Fd fd(::open(proc_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 16384> piece;
+  ssize_t size = 0;
+  while (fd && text.size() < most && (size = ::read(fd.get(), piece.data(), piece.size())) > 0)
+    text.append(piece.data(), static_cast<std::size_t>(size));
+  return text;
 }
 
 std::vector<pid_t> numbered_entries(const std::string& path) {

@@ -31,6 +31,16 @@ std::vector<Mapping> executable_maps(pid_t pid);
 // The mapped file itself, opened for reading. Invalid if the process and its file are gone.
 Fd open_mapped(pid_t pid, const Mapping& mapping);
 
+// A regular file, for reading; else invalid, without opening what is there: that alone can start a
+// watchdog or rewind a tape, and a container may have device nodes that only we are allowed to
+// open.
+Fd open_regular(const std::string& path);
+Fd open_regular(const Fd& place);  // opened with O_PATH
+
+// What there is of a file below /proc/PID: nothing, or a part, if the process ends meanwhile. About
+// `most` bytes of it.
+std::string read_proc(pid_t pid, const char* name, std::size_t most);
+
 // Entries of a directory whose names are numbers: processes of "/proc", threads of
 // "/proc/PID/task".
 std::vector<pid_t> numbered_entries(const std::string& directory);

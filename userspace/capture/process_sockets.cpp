@@ -3,9 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <sstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -13,6 +10,8 @@
 
 namespace llmtap {
 namespace {
+
+constexpr std::size_t kMostSockets = std::size_t{32} << 20;  // bytes of text, 150 a socket
 
 // sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode
 constexpr std::size_t kLocal = 1, kRemote = 2, kState = 3, kInode = 9;
@@ -31,13 +30,6 @@ std::vector<std::string_view> words_of(std::string_view line) {
 }
 
 bool is_https(std::string_view address) { return address.ends_with(":01BB"); }
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();  // an iterator would throw when the process ends in between
-  return text.str();
-}
 
 }  // namespace
 
@@ -60,9 +52,8 @@ std::set<std::uint64_t> https_sockets(std::string_view text) {
 }
 
 std::size_t https_connections(pid_t pid) {
-  const std::string process = "/proc/" + std::to_string(pid);
-  auto sockets = https_sockets(read_file(process + "/net/tcp"));
-  sockets.merge(https_sockets(read_file(process + "/net/tcp6")));
+  auto sockets = https_sockets(read_proc(pid, "net/tcp", kMostSockets));
+  sockets.merge(https_sockets(read_proc(pid, "net/tcp6", kMostSockets)));
   if (sockets.empty()) return 0;
   const auto own = socket_inodes(pid);
   return static_cast<std::size_t>(std::count_if(

@@ -40,31 +40,25 @@ constexpr int kAnnouncements = 3;
 }  // namespace
 
 struct ProcessWatch::State {
-  struct Process {
-    std::vector<FileId> files;  // sorted
-    int announced = 0;
-  };
   struct Known {
     FileId id;
     Clock::time_point checked;
   };
 
   State(ProbeAttacher& attacher, ProcessListener* l, const WatchOptions& o)
-      : options(o), listener(l), files(attacher, o.files) {}
+      : options(o), listener(l), files(attacher, o.files), table(files) {}
 
   void run();
+  void read_records();
   void look_around();  // everything that is there now
   void scan(pid_t pid);
   void handle(const ProcessRecord& record);
   void map(pid_t pid, const Mapping& mapping);
   std::optional<FileId> identify(pid_t pid, const Mapping& mapping);
-  void add_file(pid_t pid, const FileId& id);
-  std::set<FileId> narrow(const std::set<FileId>& which);
-  void follow(const std::set<FileId>& mapped);
   void fork(pid_t parent, pid_t child);
   void exec(pid_t pid);
   void exit(pid_t pid);
-  bool forget(pid_t pid);  // false: was not known
+  void end_image(pid_t pid);
   void announce(pid_t pid);
   void prepare_root(pid_t pid);
   void start_guard();
@@ -73,6 +67,7 @@ struct ProcessWatch::State {
   const WatchOptions options;
   ProcessListener* const listener;
   TlsFiles files;
+  ProcessFiles table;
   std::optional<PerfRecords> records;
   std::string degraded;
   Fd wake;
@@ -80,14 +75,9 @@ struct ProcessWatch::State {
   std::atomic<std::uint64_t> lost{0};
   std::thread thread;
 
-  std::mutex narrowing;  // before mutex
-  mutable std::mutex mutex;
+  std::mutex mutex;
   std::condition_variable looked;
-  // Guarded by mutex:
-  std::map<pid_t, Process> processes;
-  bool looked_around = false;
-  std::set<pid_t> left_out;
-  std::set<FileId> narrowed;  // files of those left out that are probed per process
+  bool looked_around = false;  // guarded by mutex
 
   // The watch thread's own:
   std::map<MappedInode, Known> known;
@@ -96,7 +86,7 @@ struct ProcessWatch::State {
   // The guard's own: files in the order in which they were about to run.
   std::deque<std::optional<FileId>> asked;
   std::uint64_t first_asked = 0;
-  std::unique_ptr<ExecGuard> guard;  // its thread uses all of the above: goes first
+  std::unique_ptr<ExecGuard> guard;  // last: its thread uses all of the above
 };
 
 Result<std::unique_ptr<ProcessWatch>> ProcessWatch::start(ProbeAttacher& attacher,
@@ -121,11 +111,10 @@ Result<std::unique_ptr<ProcessWatch>> ProcessWatch::start(ProbeAttacher& attache
 ProcessWatch::ProcessWatch(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 ProcessWatch::~ProcessWatch() {
-  state_->guard.reset();
   state_->stopping = true;
   const std::uint64_t one = 1;
   if (write(state_->wake.get(), &one, sizeof(one)) < 0) std::abort();  // an eventfd takes it
-  state_->thread.join();
+  state_->thread.join();  // it tells the guard of new roots, so the guard goes after it
 }
 
 void ProcessWatch::State::start_guard() {
@@ -172,18 +161,24 @@ void ProcessWatch::State::run() {
     if (!records) {
       look_around();
     } else {
-      std::set<pid_t> touched;
-      for (const auto& record : records->read()) {
-        handle(record);
-        if (record.kind == ProcessRecord::Kind::kMap) touched.insert(record.pid);
-      }
-      for (const pid_t pid : touched) announce(pid);
+      do {
+        read_records();
+      } while (records->more() && !stopping);
     }
     if (Clock::now() >= next_sweep) {
       sweep();
       next_sweep = Clock::now() + kSweep;
     }
   }
+}
+
+void ProcessWatch::State::read_records() {
+  std::set<pid_t> touched;
+  for (const auto& record : records->read()) {
+    handle(record);
+    if (record.kind == ProcessRecord::Kind::kMap) touched.insert(record.pid);
+  }
+  for (const pid_t pid : touched) announce(pid);
 }
 
 void ProcessWatch::State::look_around() {
@@ -234,7 +229,7 @@ void ProcessWatch::State::handle(const ProcessRecord& record) {
 }
 
 void ProcessWatch::State::map(pid_t pid, const Mapping& mapping) {
-  if (const auto id = identify(pid, mapping)) add_file(pid, *id);
+  if (const auto id = identify(pid, mapping)) table.map(pid, *id);
 }
 
 std::optional<FileId> ProcessWatch::State::identify(pid_t pid, const Mapping& mapping) {
@@ -250,106 +245,28 @@ std::optional<FileId> ProcessWatch::State::identify(pid_t pid, const Mapping& ma
   return id;
 }
 
-void ProcessWatch::State::add_file(pid_t pid, const FileId& id) {
-  std::unique_lock lock(mutex);
-  auto& of_process = processes[pid].files;
-  const auto at = std::lower_bound(of_process.begin(), of_process.end(), id);
-  if (at != of_process.end() && *at == id) return;
-  of_process.insert(at, id);
-  files.retain(id);
-  const bool per_process = narrowed.count(id) != 0;
-  lock.unlock();
-  if (per_process) follow({id});
-}
-
-// Probes each file for those who map it now: for all of them, or one by one without the processes
-// that are left out. Returns the files for which the latter was done.
-std::set<FileId> ProcessWatch::State::narrow(const std::set<FileId>& which) {
-  const std::lock_guard order(narrowing);  // what is read here is what is done
-  std::map<FileId, std::set<pid_t>> users;
-  std::set<FileId> concerned, done;
-  {
-    const std::lock_guard lock(mutex);
-    for (const auto& [pid, process] : processes) {
-      const bool out = left_out.count(pid) != 0;
-      for (const auto& id : process.files) {
-        if (which.count(id) == 0) continue;
-        if (out) concerned.insert(id);
-        else users[id].insert(pid);
-      }
-    }
-  }
-  for (const auto& id : which) {
-    const bool few = users[id].size() <= kMostSharers;
-    if (concerned.count(id) != 0 && few && files.narrow(id, users[id])) {
-      done.insert(id);
-    } else {
-      static_cast<void>(files.narrow(id, std::nullopt));
-    }
-  }
-  return done;
-}
-
-// Somebody has begun or ceased to map files that are probed per process.
-void ProcessWatch::State::follow(const std::set<FileId>& mapped) {
-  const auto done = narrow(mapped);
-  const std::lock_guard lock(mutex);
-  for (const auto& id : mapped)
-    if (done.count(id) == 0) narrowed.erase(id);
-}
-
 void ProcessWatch::State::fork(pid_t parent, pid_t child) {
-  bool has_tls = false;
-  std::set<FileId> shared;
-  {
-    const std::lock_guard lock(mutex);
-    const auto from = processes.find(parent);
-    if (parent == child || from == processes.end()) return;
-    const auto inherited = from->second.files;
-    for (const auto& id : inherited) {
-      files.retain(id);
-      has_tls = has_tls || files.tls(id);
-      if (narrowed.count(id) != 0) shared.insert(id);
-    }
-    auto& process = processes[child];
-    for (const auto& id : process.files) files.release(id);
-    process = {inherited, 0};
-  }
-  if (!shared.empty()) follow(shared);
-  if (has_tls) announce(child);
+  table.fork(parent, child);
+  if (table.has_tls(child)) announce(child);
 }
 
 void ProcessWatch::State::exec(pid_t pid) {
-  forget(pid);
-  {
-    const std::lock_guard lock(mutex);
-    processes[pid];
-  }
+  end_image(pid);
+  table.exec(pid);
   announce(pid);
   prepare_root(pid);
 }
 
 void ProcessWatch::State::exit(pid_t pid) {
-  if (process_has_threads(pid)) return;  // sweep() will notice
-  if (forget(pid) && listener != nullptr) listener->process_gone(pid);
+  if (!process_has_threads(pid)) end_image(pid);  // else sweep() will notice
 }
 
-bool ProcessWatch::State::forget(pid_t pid) {
-  const std::lock_guard lock(mutex);
-  const auto found = processes.find(pid);
-  if (found == processes.end()) return false;
-  for (const auto& id : found->second.files) files.release(id);
-  processes.erase(found);
-  return true;
+void ProcessWatch::State::end_image(pid_t pid) {
+  if (table.forget(pid) && listener != nullptr) listener->process_gone(pid);
 }
 
 void ProcessWatch::State::announce(pid_t pid) {
-  {
-    const std::lock_guard lock(mutex);
-    const auto found = processes.find(pid);
-    if (found == processes.end() || ++found->second.announced > kAnnouncements) return;
-  }
-  if (listener != nullptr) listener->process_seen(pid);
+  if (table.announce(pid, kAnnouncements) && listener != nullptr) listener->process_seen(pid);
 }
 
 // A container's own libraries, before its first process loads one.
@@ -365,68 +282,19 @@ void ProcessWatch::State::prepare_root(pid_t pid) {
 }
 
 void ProcessWatch::State::sweep() {
-  std::vector<pid_t> pids;
-  {
-    const std::lock_guard lock(mutex);
-    for (const auto& [pid, process] : processes) pids.push_back(pid);
-  }
-  for (const pid_t pid : pids)
-    if (!process_exists(pid) && forget(pid) && listener != nullptr) listener->process_gone(pid);
-  std::set<FileId> per_process;
-  {
-    const std::lock_guard lock(mutex);
-    per_process = narrowed;
-  }
-  if (!per_process.empty()) follow(per_process);
+  for (const pid_t pid : table.pids())
+    if (!process_exists(pid)) end_image(pid);
+  table.follow();
 }
 
 std::string ProcessWatch::degraded() const { return state_->degraded; }
 
 std::uint64_t ProcessWatch::lost_records() const { return state_->lost; }
 
-std::vector<ProcessTls> ProcessWatch::processes() const {
-  std::vector<ProcessTls> all;
-  {
-    const std::lock_guard lock(state_->mutex);
-    for (const auto& [pid, process] : state_->processes) {
-      ProcessTls entry{pid, {}, {}};
-      for (const auto& id : process.files)
-        if (auto tls = state_->files.tls(id)) entry.files.push_back(std::move(*tls));
-      if (!entry.files.empty()) all.push_back(std::move(entry));
-    }
-  }
-  for (auto& entry : all) entry.exe = process_link(entry.pid, "exe");
-  return all;
-}
+std::vector<ProcessTls> ProcessWatch::processes() const { return state_->table.tls(); }
 
 std::set<pid_t> ProcessWatch::leave_out(const std::set<pid_t>& pids) {
-  State& s = *state_;
-  std::set<FileId> which;
-  {
-    const std::lock_guard lock(s.mutex);
-    which = s.narrowed;
-    s.left_out = pids;
-    for (const pid_t pid : pids)
-      if (const auto found = s.processes.find(pid); found != s.processes.end())
-        for (const auto& id : found->second.files)
-          if (s.files.tls(id)) which.insert(id);
-    s.narrowed = which;  // from now on newcomers are followed
-  }
-  const auto done = s.narrow(which);
-  const std::lock_guard lock(s.mutex);
-  s.narrowed = done;
-  std::set<pid_t> unhooked;
-  for (const pid_t pid : pids) {
-    const auto found = s.processes.find(pid);
-    if (found == s.processes.end()) continue;
-    const auto& files = found->second.files;
-    if (std::none_of(files.begin(), files.end(), [&](const FileId& id) {
-          const auto tls = s.files.tls(id);
-          return tls && tls->hooks(pid);
-        }))
-      unhooked.insert(pid);
-  }
-  return unhooked;
+  return state_->table.leave_out(pids);
 }
 
 void ProcessWatch::prepare(const std::string& program) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "parsers/core/result.h"
+#include "userspace/capture/process_files.h"
 #include "userspace/capture/tls_files.h"
 
 namespace llmtap {
@@ -27,7 +28,7 @@ class ProcessListener {
  public:
   virtual ~ProcessListener() = default;
   virtual void process_seen(pid_t pid) = 0;  // started, runs another image, or was found running
-  virtual void process_gone(pid_t pid) = 0;
+  virtual void process_gone(pid_t pid) = 0;  // ended, or its image did: then it is seen again
 };
 
 struct WatchOptions {
@@ -35,12 +36,6 @@ struct WatchOptions {
   // Hold every program that was never seen until it is probed (exec_guard.h).
   bool hold_exec = false;
   TlsFilesOptions files;
-};
-
-struct ProcessTls {
-  pid_t pid = 0;
-  std::string exe;
-  std::vector<TlsFile> files;  // only files in which TLS was found, or was refused with a reason
 };
 
 class ProcessWatch {
@@ -56,10 +51,9 @@ class ProcessWatch {
   std::string degraded() const;
   std::vector<ProcessTls> processes() const;
   // Takes the probes of these processes away, and gives them back to those left out before. Files
-  // that they share with more than kMostSharers others stay probed, for all. Returns the processes
-  // that are unhooked now. New processes are hooked as ever, shared files a moment after they map
-  // them (elsewhere they are probed beforehand).
-  static constexpr std::size_t kMostSharers = 16;
+  // that they share with more than ProcessFiles::kMostSharers others stay probed, for all. Returns
+  // the processes that are unhooked now. New processes are hooked as ever, shared files a moment
+  // after they map them (elsewhere they are probed beforehand).
   std::set<pid_t> leave_out(const std::set<pid_t>& pids);
 
   // Probes what will run when `program` is started here, so that its first call is seen;

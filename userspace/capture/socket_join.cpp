@@ -2,11 +2,18 @@
 #include "userspace/capture/socket_join.h"
 
 namespace llmtap {
+namespace {
+
+std::size_t cost(const std::pair<Chunk, std::string>& one) {
+  return sizeof(one) + one.second.size();
+}
+
+}  // namespace
 
 void SocketJoin::hold(const Chunk& chunk, const ChunkSource::OnChunk& on_chunk) {
   Held& held = held_[chunk.conn];
   held.emplace_back(chunk, std::string(chunk.bytes));
-  bytes_ += chunk.bytes.size();
+  bytes_ += cost(held.back());
   if (bytes_ <= most_bytes_) return;
   deliver(held, chunk.conn, 0, on_chunk);
   held_.erase(chunk.conn);
@@ -41,8 +48,9 @@ void SocketJoin::end(std::uint32_t tgid, const ChunkSource::OnChunk& on_chunk) {
 
 void SocketJoin::deliver(Held& held, const ConnId& conn, std::uint64_t base,
                          const ChunkSource::OnChunk& on_chunk) {
-  for (auto& [chunk, bytes] : held) {
-    bytes_ -= bytes.size();
+  for (auto& one : held) {
+    bytes_ -= cost(one);
+    auto& [chunk, bytes] = one;
     chunk.conn = conn;
     chunk.offset += base;
     chunk.bytes = bytes;

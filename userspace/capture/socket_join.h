@@ -17,8 +17,9 @@ namespace llmtap {
 
 class SocketJoin {
  public:
-  static constexpr std::size_t kMostBytes = std::size_t{16} << 20;  // held, of all keys together
-  static constexpr TimeNs kLongest = 2'000'000'000;                 // by event time
+  // Held, of all keys together; what a record costs beside its bytes included.
+  static constexpr std::size_t kMostBytes = std::size_t{16} << 20;
+  static constexpr TimeNs kLongest = 2'000'000'000;  // by event time
 
   explicit SocketJoin(std::size_t most_bytes = kMostBytes) : most_bytes_(most_bytes) {}
 

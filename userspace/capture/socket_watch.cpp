@@ -11,12 +11,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
-#include <iterator>
 
 #include "bpf/tls_event.h"
 #include "userspace/capture/plain_ports.h"
+#include "userspace/capture/process_maps.h"
 
 namespace llmtap {
 namespace {
@@ -25,6 +23,7 @@ using Clock = std::chrono::steady_clock;
 // Addresses come with a connection's next system call, or not at all.
 constexpr std::chrono::milliseconds kAddressLinger{2000};
 constexpr int kTickMs = 500;
+constexpr std::size_t kMostCommand = 4096;  // bytes: the first arguments count
 
 std::int64_t now_ns() { return Clock::now().time_since_epoch().count(); }
 
@@ -34,13 +33,6 @@ Status attach_program(bpf_program* program, bpf_link*& link) {
   if (link != nullptr) return Unit{};
   return Error{std::string("cannot attach ") + bpf_program__name(program) + ": " +
                std::strerror(errno)};
-}
-
-std::string command_line(std::uint32_t tgid) {
-  std::ifstream file("/proc/" + std::to_string(tgid) + "/cmdline");
-  std::ostringstream text;
-  text << file.rdbuf();  // an iterator would throw when the process ends in between
-  return text.str();
 }
 
 }  // namespace
@@ -135,7 +127,7 @@ int SocketWatch::on_news(void* self, void* data, std::size_t size) {
   std::memcpy(&news, data, sizeof(news));
   auto& known = watch.skeleton_.bss->plain_ports[news.port];
   if (news.kind != SOCKET_NEWS_LISTEN || !watch.plain_.find_servers || known != 0) return 0;
-  if (!is_model_server(command_line(news.tgid))) return 0;
+  if (!is_model_server(read_proc(static_cast<pid_t>(news.tgid), "cmdline", kMostCommand))) return 0;
   known = 1;
   watch.new_ports_ = true;
   return 0;
@@ -175,10 +167,9 @@ Status SocketWatch::attach() {
   if (stop_) return Error{"capture has been stopped"};
   if (required_) __atomic_store_n(&skeleton_.bss->tls_sockets, 1U, __ATOMIC_RELAXED);
   if (attached_) return Unit{};
-  for (const auto& [program, link] :
-       {std::pair{progs.socket_read, &links.socket_read},
-        std::pair{progs.socket_sent, &links.socket_sent},
-        std::pair{progs.socket_gone, &links.socket_gone}}) {
+  for (const auto& [program, link] : {std::pair{progs.socket_read, &links.socket_read},
+                                      std::pair{progs.socket_sent, &links.socket_sent},
+                                      std::pair{progs.socket_gone, &links.socket_gone}}) {
     if (auto attached = attach_program(program, *link); !attached) return attached;
   }
   skeleton_.bss->sockets_attached = 1;

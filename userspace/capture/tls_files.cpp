@@ -97,7 +97,8 @@ struct TlsFiles::State {
   mutable std::mutex mutex;
   // Guarded by mutex:
   std::map<FileId, Entry> entries;
-  std::size_t probed = 0;  // entries with attachments
+  std::size_t probed = 0;              // entries with attachments
+  std::vector<std::uint64_t> orphans;  // attachments in processes that are gone; sweep() detaches
   bool stopping = false;
   Line symbols, search;
 };
@@ -209,6 +210,7 @@ void TlsFiles::State::sweep() {
   std::vector<std::uint64_t> unused;
   {
     const std::lock_guard lock(mutex);
+    unused.swap(orphans);
     const auto now = Clock::now();
     std::size_t without = 0;
     for (auto at = entries.begin(); at != entries.end();) {
@@ -284,11 +286,16 @@ void TlsFiles::retain(const FileId& id) {
   if (found != state_->entries.end()) ++found->second.users;
 }
 
-void TlsFiles::release(const FileId& id) {
+void TlsFiles::release(const FileId& id, pid_t pid) {
   const std::lock_guard lock(state_->mutex);
   const auto found = state_->entries.find(id);
-  if (found == state_->entries.end() || found->second.users == 0) return;
-  if (--found->second.users == 0) found->second.unused_since = Clock::now();
+  if (found == state_->entries.end()) return;
+  State::Entry& entry = found->second;
+  if (const auto own = entry.singles.extract(pid)) {
+    state_->orphans.push_back(own.mapped());
+    entry.tls.only->erase(pid);
+  }
+  if (entry.users != 0 && --entry.users == 0) entry.unused_since = Clock::now();
 }
 
 // Those of `pids` that have no attachment of their own yet. Processes that are gone are no error.
@@ -331,18 +338,24 @@ Status TlsFiles::narrow(const FileId& id, const std::optional<std::set<pid_t>>& 
     if (!attached) return attached.error();
     everywhere.push_back(*attached);
   }
-  old = entry->tls.attachments;
-  for (const auto& [pid, one] : entry->singles) {
-    if (pids && pids->count(pid) != 0) singles->emplace(pid, one);
-    else old.push_back(one);
-  }
   {
     const std::lock_guard lock(s.mutex);
     const auto found = s.entries.find(id);
     if (found != s.entries.end() && found->second.fd == entry->fd) {
-      found->second.tls.attachments = std::move(everywhere);
-      found->second.tls.only = pids;
-      found->second.singles = std::move(*singles);
+      State::Entry& now = found->second;
+      old = std::exchange(now.tls.attachments, std::move(everywhere));
+      for (const auto& [pid, one] : now.singles) {  // without those released meanwhile
+        if (pids && pids->count(pid) != 0)
+          singles->emplace(pid, one);
+        else
+          old.push_back(one);
+      }
+      now.singles = std::move(*singles);
+      now.tls.only.reset();
+      if (pids) {
+        auto& only = now.tls.only.emplace();
+        for (const auto& [pid, one] : now.singles) only.insert(pid);
+      }
     } else {  // changed or let go meanwhile: what it had is gone already
       old = std::move(everywhere);
       for (const auto& [pid, one] : *singles)

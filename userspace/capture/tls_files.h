@@ -49,8 +49,8 @@ struct TlsFilesOptions {
 // A file in which TLS was found, or refused with a reason.
 struct TlsFile {
   FileId id;
-  std::string path;  // as the process that showed it first sees it
-  ProbePlan plan;    // of both stages
+  std::string path;                        // as the process that showed it first sees it
+  ProbePlan plan;                          // of both stages
   std::vector<std::uint64_t> attachments;  // in every process
   // Probed in these processes only; see narrow().
   std::optional<std::set<pid_t>> only;
@@ -77,9 +77,10 @@ class TlsFiles {
   // False: the file is not known, or changed since; examine it (again).
   bool is_current(const FileId& id);
 
-  // A process maps it; a process does not any more. Unknown ids are ignored.
+  // A process maps it; process `pid` does not any more, and probes in it alone go. Unknown ids are
+  // ignored.
   void retain(const FileId& id);
-  void release(const FileId& id);
+  void release(const FileId& id, pid_t pid);
 
   // Probes the file in these processes only, until told otherwise; nothing: in every one that maps
   // it, now and later. On errors all stays as it was. Calls of other processes are seen throughout.

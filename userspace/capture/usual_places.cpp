@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,6 +12,8 @@
 #include <sstream>
 #include <string_view>
 #include <vector>
+
+#include "userspace/capture/process_maps.h"
 
 namespace llmtap {
 namespace {
@@ -41,7 +42,7 @@ class Root {
   // As a process with this root would open it: a link to "/x" stays inside.
   Fd open(const std::string& path, std::uint64_t flags) const {
     open_how how = {};
-    how.flags = flags | O_CLOEXEC | O_NOCTTY;
+    how.flags = flags | O_CLOEXEC;
     how.resolve = RESOLVE_IN_ROOT;
     const std::string relative = path.substr(std::min(path.find_first_not_of('/'), path.size()));
     return Fd(
@@ -59,9 +60,7 @@ bool is_library(std::string_view name) {
 }
 
 void visit_file(const Root& root, const std::string& path, const OnFile& on_file) {
-  Fd fd = root.open(path, O_RDONLY | O_NONBLOCK);
-  struct stat status = {};
-  if (fd && fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode)) on_file(std::move(fd), path);
+  if (Fd fd = open_regular(root.open(path, O_PATH))) on_file(std::move(fd), path);
 }
 
 void visit_libraries(const Root& root, const std::string& directory, const OnFile& on_file) {
@@ -115,7 +114,7 @@ void visit_program(const std::string& program, const std::string& search_path,
   std::string next = program;
   for (int k = 0; k <= kMostInterpreters && !next.empty(); ++k) {
     const std::string path = resolve(next, search_path);
-    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    Fd fd = open_regular(path);
     if (!fd) return;
     next = interpreter_of(fd.get());
     on_file(std::move(fd), path);

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/capture/process_maps.h"
 
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include "userspace/capture/process_sockets.h"
+#include "userspace/capture/usual_places.h"
 
 using namespace llmtap;
 
@@ -47,6 +56,69 @@ TEST_CASE("maps: this process", "[unit]") {
   CHECK(mappings[0].path == process_link(getpid(), "exe"));
   for (const auto& mapping : mappings) CHECK(open_mapped(getpid(), mapping));
   CHECK(executable_maps(0).empty());
+}
+
+// What is read of a process that ends meanwhile is nothing, or a part; never an exception.
+TEST_CASE("maps: processes that end while they are read", "[unit]") {
+  std::atomic<pid_t> newest{getpid()};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        const pid_t pid = newest;
+        static_cast<void>(executable_maps(pid));
+        static_cast<void>(https_connections(pid));
+        static_cast<void>(read_proc(pid, "cmdline", 100));
+        static_cast<void>(process_link(pid, "exe"));
+        static_cast<void>(process_has_threads(pid));
+        static_cast<void>(root_identity(pid, "/"));
+      }
+    });
+  }
+  for (int i = 0; i < 1500; ++i) {
+    const pid_t pid = fork();
+    if (pid == 0) _exit(0);
+    newest = pid;
+    waitpid(pid, nullptr, 0);
+  }
+  stop = true;
+  for (auto& reader : readers) reader.join();
+  CHECK(executable_maps(newest).empty());
+}
+
+TEST_CASE("maps: no more is read than is wanted", "[unit]") {
+  CHECK(read_proc(getpid(), "comm", 100) == "test_unit_captu\n");
+  CHECK(read_proc(getpid(), "maps", 1).size() <= 16384);
+  CHECK(read_proc(getpid(), "nothing", 100).empty());
+  CHECK(read_proc(getpid(), "task", 100).empty());  // a directory
+}
+
+// A container may have made a device node under a library's name: opening it can have effects.
+TEST_CASE("places: only regular files are opened", "[unit]") {
+  char name[] = "/tmp/llmtap-root-XXXXXX";
+  const std::string root = mkdtemp(name);
+  std::filesystem::create_directories(root + "/usr/lib");
+  const std::string fifo = root + "/usr/lib/libssl.so.1", good = root + "/usr/lib/libssl.so.3";
+  REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+  std::ofstream(good) << "library";
+  const Fd notify(inotify_init1(IN_NONBLOCK));
+  const int of_fifo = inotify_add_watch(notify.get(), fifo.c_str(), IN_OPEN);
+  const int of_good = inotify_add_watch(notify.get(), good.c_str(), IN_OPEN);
+  REQUIRE((of_fifo >= 0 && of_good >= 0));
+  std::vector<std::string> seen;
+  visit_usual_places(root, {}, [&](Fd, const std::string& path) { seen.push_back(path); });
+  CHECK(seen == std::vector<std::string>{"/usr/lib/libssl.so.3"});
+  CHECK_FALSE(open_regular(fifo));
+  CHECK_FALSE(open_regular("/dev/zero"));
+  inotify_event event;
+  int opened = 0;
+  while (read(notify.get(), &event, sizeof(event)) == sizeof(event)) {
+    CHECK(event.wd == of_good);
+    ++opened;
+  }
+  CHECK(opened > 0);
+  std::filesystem::remove_all(root);
 }
 
 TEST_CASE("sockets: established ones with port 443 on either end", "[unit]") {
