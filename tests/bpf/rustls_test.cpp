@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// rustls on ring and on AWS-LC, stripped or not: records joined to their sockets, whatever the cipher
-// and under new keys.
+// rustls on ring and on AWS-LC, stripped or not: records joined to their sockets, whatever the
+// cipher and under new keys.
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
-#include <unistd.h>
 
 #include "tests/bpf/subject.h"
 #include "userspace/capture/elf.h"
@@ -21,8 +22,9 @@ void provide_certificate() {
     const std::string path = "/tmp/llmtap-rustls-" + std::to_string(getpid()) + ".pem";
     const std::string command =
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-        "-subj /CN=localhost -keyout " + path + " -out " + path + ".crt 2>/dev/null && cat " + path +
-        ".crt >> " + path + " && rm " + path + ".crt";
+        "-subj /CN=localhost -keyout " +
+        path + " -out " + path + ".crt 2>/dev/null && cat " + path + ".crt >> " + path + " && rm " +
+        path + ".crt";
     if (std::system(command.c_str()) != 0) throw std::runtime_error("openssl req failed");
     return path;
   }();

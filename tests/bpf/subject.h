@@ -56,7 +56,8 @@ struct Seen {
   std::string bytes;
 };
 
-// A kernel source on libssl (or `file`) that collects. Throws with a clear message when it cannot be.
+// A kernel source on libssl (or `file`) that collects. Throws with a clear message when it cannot
+// be.
 class Tap {
  public:
   explicit Tap(const KernelOptions& options = {}, const ProbePlan& plan = exported_plan(),

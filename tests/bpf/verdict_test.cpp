@@ -108,8 +108,8 @@ TEST_CASE("loss: a full ring is counted, and the offsets show it", "[bpf]") {
   subject.ask("write 1");  // shows how far the stream got
   tap.drain();
   std::uint64_t captured = 0;
-  for (const auto& stream : {tap.stream(client, Direction::kWrite),
-                             tap.stream(server, Direction::kRead)}) {
+  for (const auto& stream :
+       {tap.stream(client, Direction::kWrite), tap.stream(server, Direction::kRead)}) {
     REQUIRE(stream.size() > 1);
     CHECK(extent(stream) == kWritten + 1);
     captured += bytes_of(stream);

@@ -46,10 +46,13 @@ const ProgramPair& ProgramSet::of(std::uint64_t cookie) const {
   if (is_aead(cookie)) return aead;
   switch (TLS_COOKIE_SHAPE(cookie)) {
     case TLS_CALL_GO_WRITE:
-    case TLS_CALL_GO_READ: return go;
+    case TLS_CALL_GO_READ:
+      return go;
     case TLS_CALL_JAVA_WRITE:
-    case TLS_CALL_JAVA_WRITEV: return hello;
-    default: return calls;
+    case TLS_CALL_JAVA_WRITEV:
+      return hello;
+    default:
+      return calls;
   }
 }
 

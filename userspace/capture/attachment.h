@@ -22,7 +22,7 @@ namespace llmtap {
 // The kernel programs of one kind of site. Descriptors are borrowed; -1: none.
 struct ProgramPair {
   int enter = -1;
-  int leave = -1;  // a session has none: its entry program is called twice
+  int leave = -1;                 // a session has none: its entry program is called twice
   std::uint32_t attach_type = 0;  // of multi links
 };
 
@@ -60,7 +60,7 @@ class Attachment {
                    const std::vector<ProbeSite>& sites, bool at_return);
 
   SiteCounters* counters_;
-  std::vector<ProbeSite> sites_;        // with the cookies as attached
+  std::vector<ProbeSite> sites_;  // with the cookies as attached
   std::vector<Fd> links_;
 };
 

@@ -17,7 +17,7 @@
 namespace llmtap {
 
 struct BusyLimits {
-  std::uint64_t calls_per_second = 5000;  // 0: every process stays hooked
+  std::uint64_t calls_per_second = 5000;     // 0: every process stays hooked
   std::chrono::milliseconds after{30'000};   // busy for so long, without a break
   std::chrono::milliseconds retry{600'000};  // then left alone for so long
 };

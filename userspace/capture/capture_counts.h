@@ -33,9 +33,9 @@ struct CaptureCounts {
   std::uint64_t ring_peak = 0;        // most bytes that waited in the ring when it was looked at
 
   // Sends and receives that nothing reads are in none of the above.
-  std::size_t left_out = 0;   // processes unhooked because they are busy and no LLM call was seen
-  std::size_t silent = 0;     // processes whose sockets send while their probes stand still
-  std::uint64_t unseen = 0;   // connections to known LLM hosts by TLS that cannot be read (JSSE)
+  std::size_t left_out = 0;  // processes unhooked because they are busy and no LLM call was seen
+  std::size_t silent = 0;    // processes whose sockets send while their probes stand still
+  std::uint64_t unseen = 0;  // connections to known LLM hosts by TLS that cannot be read (JSSE)
 
   std::uint64_t bytes_lost() const {
     std::uint64_t sum = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host that a TLS connection is for, from its ClientHello (RFC 8446 section 4.1.2; the extension
-// server_name: RFC 6066 section 3). The bytes are another process's: hostile, and maybe cut short.
+// The host that a TLS connection is for, from its ClientHello (RFC 8446 section 4.1.2; the
+// extension server_name: RFC 6066 section 3). The bytes are another process's: hostile, and maybe
+// cut short.
 #pragma once
 
 #include <optional>

@@ -37,8 +37,8 @@ void GracePeriods::enter() {
   if (inside_++ != 0 || knob_.empty()) return;
   char value = 0;
   const Fd fd(::open(knob_.c_str(), O_RDONLY | O_CLOEXEC));
-  changed_ = fd && ::read(fd.get(), &value, 1) == 1 && value == '0' && create(marker_) &&
-             write('1');
+  changed_ =
+      fd && ::read(fd.get(), &value, 1) == 1 && value == '0' && create(marker_) && write('1');
 }
 
 void GracePeriods::leave() {

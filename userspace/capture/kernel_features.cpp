@@ -60,7 +60,7 @@ std::string lockdown() {
 // Probes report pids of the host; a container's /proc has its own (linux/proc_ns.h).
 bool sees_host_pids() {
   constexpr ino_t kInitialNamespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO
-  struct stat status {};
+  struct stat status{};
   return ::stat("/proc/self/ns/pid", &status) != 0 || status.st_ino == kInitialNamespace;
 }
 
@@ -75,9 +75,12 @@ bool may_load_programs() {
 
 const char* name(AttachMode mode) {
   switch (mode) {
-    case AttachMode::kSession: return "uprobe session";
-    case AttachMode::kMulti: return "uprobe_multi";
-    case AttachMode::kPerf: return "perf event";
+    case AttachMode::kSession:
+      return "uprobe session";
+    case AttachMode::kMulti:
+      return "uprobe_multi";
+    case AttachMode::kPerf:
+      return "perf event";
   }
   return "";
 }
@@ -100,8 +103,8 @@ std::string KernelFeatures::why_not() const {
     std::string names;
     for (const auto& missing : missing_capabilities) names += " " + missing;
     return "eBPF programs cannot be loaded: run as root" +
-           (names.empty() ? " in the host's user namespace, with CONFIG_BPF_SYSCALL" :
-                            ", or add" + names);
+           (names.empty() ? " in the host's user namespace, with CONFIG_BPF_SYSCALL"
+                          : ", or add" + names);
   }
   if (!btf) return "the kernel has no BTF (/sys/kernel/btf/vmlinux): needs CONFIG_DEBUG_INFO_BTF";
   return "the kernel has no uprobes: needs CONFIG_UPROBES and CONFIG_UPROBE_EVENTS";

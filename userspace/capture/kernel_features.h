@@ -17,9 +17,9 @@ enum class AttachMode {
 const char* name(AttachMode mode);
 
 struct KernelFeatures {
-  std::string release;   // uname -r
-  bool btf = false;      // /sys/kernel/btf/vmlinux
-  bool may_load = false; // a program could be loaded
+  std::string release;    // uname -r
+  bool btf = false;       // /sys/kernel/btf/vmlinux
+  bool may_load = false;  // a program could be loaded
   bool session = false;
   bool multi = false;
   bool perf = false;     // the perf event source exists; the right to use it shows at attach

@@ -53,9 +53,13 @@ Chunk to_chunk(const tls_event& event, const char* payload, const UnixTime& time
   chunk.begin_ns = time.from_monotonic(event.begin_ns);
   chunk.end_ns = time.from_monotonic(event.end_ns);
   switch (event.kind) {
-    case TLS_EVENT_CLOSE: chunk.kind = ChunkKind::kClose; break;
+    case TLS_EVENT_CLOSE:
+      chunk.kind = ChunkKind::kClose;
+      break;
     case TLS_EVENT_EXIT:
-    case TLS_EVENT_EXEC: chunk.kind = ChunkKind::kProcessExit; break;
+    case TLS_EVENT_EXEC:
+      chunk.kind = ChunkKind::kProcessExit;
+      break;
     default:
       chunk.kind = ChunkKind::kData;
       chunk.bytes = {payload, event.captured};
@@ -88,7 +92,7 @@ struct KernelSource::State {
   UnixTime time;
   SocketJoin join;
   std::unique_ptr<SocketWatch> sockets;  // null: the kernel is too old
-  const OnChunk* on_chunk = nullptr;  // during poll
+  const OnChunk* on_chunk = nullptr;     // during poll
   std::function<void(pid_t, const std::string&)> on_unseen;
   std::size_t delivered = 0;
   std::atomic<std::uint64_t> events{0}, events_refused{0}, bytes_delivered{0};
@@ -262,7 +266,8 @@ bool KernelSource::set_verdict(const ConnId& conn, tls_verdict verdict) {
   want.verdict = verdict;
   const bool is_socket = (conn.conn & TLS_CONN_SOCKET) != 0;
   if (verdict == TLS_VERDICT_LLM && !is_socket && state_->sockets) state_->sockets->want_address();
-  return run_program(bpf_program__fd(state_->skeleton->progs.set_verdict), &want, sizeof(want)) == 0;
+  return run_program(bpf_program__fd(state_->skeleton->progs.set_verdict), &want, sizeof(want)) ==
+         0;
 }
 
 Status KernelSource::add_target(pid_t tgid) {
@@ -311,8 +316,10 @@ CaptureCounts KernelSource::counts() const {
     if (bpf_map_lookup_elem(bpf_map__fd(state.skeleton->maps.drops), &i, per_cpu.data()) != 0)
       continue;
     for (const auto& one : per_cpu) {
-      if (i < kReasons.size()) counts.lost.add(kReasons[i], one.bytes, one.times);
-      else counts.bytes_withheld += one.bytes;
+      if (i < kReasons.size())
+        counts.lost.add(kReasons[i], one.bytes, one.times);
+      else
+        counts.bytes_withheld += one.bytes;
     }
   }
   counts.events = state.events;

@@ -35,7 +35,7 @@ struct KernelOptions {
   // A process has begun a connection whose plaintext is out of reach (JSSE), to this host. Called
   // from poll(). May be empty.
   std::function<void(pid_t, const std::string& host)> on_unseen;
-  bool verbose = false;                  // libbpf's own messages on stderr
+  bool verbose = false;  // libbpf's own messages on stderr
 };
 
 // Names one attached file; 0 is never used.

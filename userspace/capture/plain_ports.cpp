@@ -26,11 +26,27 @@ constexpr std::array<std::uint16_t, 14> kPorts = {
 };
 
 // Whole words of a path or an argument: "/usr/bin/ollama serve", "python -m vllm.entrypoints...".
-constexpr std::string_view kServers[] = {
-    "ollama",  "vllm",      "llama-server", "llama_cpp", "llamafile", "litellm",
-    "sglang",  "lmdeploy",  "localai",      "local-ai",  "koboldcpp", "xinference",
-    "mlx_lm",  "tabbyapi",  "aphrodite",    "lm-studio", "text-generation-launcher",
-    "text-generation-router", "tritonserver", "trtllm-serve", "infinity_emb"};
+constexpr std::string_view kServers[] = {"ollama",
+                                         "vllm",
+                                         "llama-server",
+                                         "llama_cpp",
+                                         "llamafile",
+                                         "litellm",
+                                         "sglang",
+                                         "lmdeploy",
+                                         "localai",
+                                         "local-ai",
+                                         "koboldcpp",
+                                         "xinference",
+                                         "mlx_lm",
+                                         "tabbyapi",
+                                         "aphrodite",
+                                         "lm-studio",
+                                         "text-generation-launcher",
+                                         "text-generation-router",
+                                         "tritonserver",
+                                         "trtllm-serve",
+                                         "infinity_emb"};
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-'; }
 

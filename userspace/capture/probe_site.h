@@ -17,10 +17,10 @@ enum class SiteClass : std::uint8_t { kEmulated, kStepped };
 
 // Why this site stands for the function.
 enum class SiteKind : std::uint8_t {
-  kEntry,          // the function's first instruction
-  kPastEndbr,      // entry-only probe behind endbr64
-  kInner,          // the shared inner function that the exported wrapper calls
-  kFound,          // found by meaning in a binary without symbols
+  kEntry,      // the function's first instruction
+  kPastEndbr,  // entry-only probe behind endbr64
+  kInner,      // the shared inner function that the exported wrapper calls
+  kFound,      // found by meaning in a binary without symbols
 };
 
 struct ProbeSite {
@@ -29,7 +29,7 @@ struct ProbeSite {
   bool wants_return = true;  // entry and return, or entry only
   SiteClass site_class = SiteClass::kStepped;
   SiteKind kind = SiteKind::kEntry;
-  std::string function;      // for doctor: "SSL_read, SSL_read_ex"
+  std::string function;  // for doctor: "SSL_read, SSL_read_ex"
 
   bool operator==(const ProbeSite&) const = default;
 };

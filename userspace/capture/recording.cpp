@@ -144,8 +144,7 @@ Result<std::size_t> ReplaySource::poll(std::chrono::milliseconds, const OnChunk&
     finished_ = true;
     return std::size_t{0};
   }
-  if (head.length > kLongestChunk ||
-      head.kind > static_cast<std::uint8_t>(ChunkKind::kSocket) ||
+  if (head.length > kLongestChunk || head.kind > static_cast<std::uint8_t>(ChunkKind::kSocket) ||
       head.direction > static_cast<std::uint8_t>(Direction::kRead)) {
     return Error{"the recording is damaged"};
   }

@@ -14,7 +14,7 @@
 namespace llmtap {
 namespace {
 
-constexpr std::size_t kRelease = 64U << 10;   // so much is given back at once
+constexpr std::size_t kRelease = 64U << 10;  // so much is given back at once
 constexpr std::size_t kWindow = 4U << 20;
 constexpr std::size_t kLongest = 128U << 10;  // no record is longer
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads a BPF ring buffer (BPF_MAP_TYPE_RINGBUF, kernel/bpf/ringbuf.c). libbpf's own reader maps all
-// of the data, twice, which counts as this process's memory, and tells the kernel about every
+// Reads a BPF ring buffer (BPF_MAP_TYPE_RINGBUF, kernel/bpf/ringbuf.c). libbpf's own reader maps
+// all of the data, twice, which counts as this process's memory, and tells the kernel about every
 // record, which takes the producers' cache line from them each time. This one maps the part that is
 // being read. One thread.
 #pragma once

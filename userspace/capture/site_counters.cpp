@@ -18,7 +18,8 @@ void add(tls_site_count& sum, const tls_site_count& one) {
 }  // namespace
 
 SiteCounters::SiteCounters(int map_fd)
-    : map_fd_(map_fd), cpus_(static_cast<std::size_t>(libbpf_num_possible_cpus())),
+    : map_fd_(map_fd),
+      cpus_(static_cast<std::size_t>(libbpf_num_possible_cpus())),
       used_(TLS_SITES_MAX) {
   used_[0] = true;
   for (std::uint32_t i = TLS_SITES_MAX - 1; i > 0; --i) free_.push_back(i);

@@ -25,8 +25,8 @@ struct ring_buffer;
 namespace llmtap {
 
 struct PlainOptions {
-  std::vector<std::uint16_t> ports;      // of either end
-  bool find_servers = true;              // and every port that a known model server listens on
+  std::vector<std::uint16_t> ports;          // of either end
+  bool find_servers = true;                  // and every port that a known model server listens on
   std::chrono::milliseconds linger{60'000};  // attached for so long after the last use
 };
 
@@ -44,7 +44,7 @@ class SocketWatch {
   void want_address();
   // The programs on sends and receives are attached.
   bool attached() const { return attached_; }
-  std::uint64_t live() const;           // plaintext sockets of interest, listening ones included
+  std::uint64_t live() const;  // plaintext sockets of interest, listening ones included
   std::uint64_t attached_times() const { return attached_times_; }
   // Attaches nothing any more.
   void stop();

@@ -39,8 +39,8 @@ void add(const nlmsghdr* message, SentBytes& sent) {
   for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
     if (attribute->rta_type != INET_DIAG_INFO) continue;
     tcp_info info{};
-    std::memcpy(&info, RTA_DATA(attribute), std::min<std::size_t>(sizeof(info),
-                                                                  RTA_PAYLOAD(attribute)));
+    std::memcpy(&info, RTA_DATA(attribute),
+                std::min<std::size_t>(sizeof(info), RTA_PAYLOAD(attribute)));
     sent[socket->idiag_inode] = info.tcpi_bytes_acked;
   }
 }

@@ -125,9 +125,9 @@ bool de_tax(const Plain& n) {
 }
 
 bool it_fiscal(const Plain& n) {
-  constexpr std::array<int, 36> kOdd = {1, 0, 5, 7,  9,  13, 15, 17, 19, 21, 1,  0,
-                                        5, 7, 9, 13, 15, 17, 19, 21, 2,  4,  18, 20,
-                                        11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23};
+  constexpr std::array<int, 36> kOdd = {1,  0, 5, 7,  9,  13, 15, 17, 19, 21, 1,  0,
+                                        5,  7, 9, 13, 15, 17, 19, 21, 2,  4,  18, 20,
+                                        11, 3, 6, 8,  12, 14, 16, 10, 22, 25, 24, 23};
   int sum = 0;
   for (std::size_t i = 0; i < 15; ++i) {
     const char c = n.chars[i];

@@ -49,8 +49,7 @@ std::string read_inside(const std::string& root, const char* path) {
   open_how how{};
   how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  const Fd fd(
-      static_cast<int>(::syscall(SYS_openat2, directory.get(), path, &how, sizeof how)));
+  const Fd fd(static_cast<int>(::syscall(SYS_openat2, directory.get(), path, &how, sizeof how)));
   std::array<char, 256> text;
   const ssize_t size = fd ? ::read(fd.get(), text.data(), text.size()) : -1;
   return size < 0 ? std::string{} : std::string(text.data(), static_cast<std::size_t>(size));

@@ -127,9 +127,8 @@ std::size_t redact_text(std::string& text, const RedactOptions& options, TextKin
 
 std::size_t redact(CallRecord& call, const RedactOptions& options) {
   std::size_t finds = 0;
-  each_text(call, [&](std::string& text, TextKind kind) {
-    finds += redact_text(text, options, kind);
-  });
+  each_text(call,
+            [&](std::string& text, TextKind kind) { finds += redact_text(text, options, kind); });
   return finds;
 }
 

@@ -16,7 +16,7 @@ namespace llmtap {
 class UserPatterns;
 
 struct RedactOptions {
-  bool personal = false;  // personal_patterns.h as well; secrets always
+  bool personal = false;                   // personal_patterns.h as well; secrets always
   const UserPatterns* patterns = nullptr;  // likewise; may be null
 };
 

@@ -107,11 +107,11 @@ Find user_info(std::string_view text, std::size_t at) {
 
 // A named field: the name stays, the value goes.
 enum class Value : std::uint8_t {
-  kToken,    // base64 and its like, with a digit or a sign: a plain word is none
-  kWord,     // anything up to a blank or a quote
-  kLine,     // anything up to the end of the line or a quote, with a '=' in it
-  kBearer,   // kToken after a blank: "bearer" is a word of English as well
-  kBasic,    // base64 of something with a colon
+  kToken,   // base64 and its like, with a digit or a sign: a plain word is none
+  kWord,    // anything up to a blank or a quote
+  kLine,    // anything up to the end of the line or a quote, with a '=' in it
+  kBearer,  // kToken after a blank: "bearer" is a word of English as well
+  kBasic,   // base64 of something with a colon
 };
 struct FieldForm {
   std::string_view name;  // lower case
@@ -226,9 +226,9 @@ Find field(std::string_view text, std::size_t at) {
     if (starts(text, value, "[REDACTED")) continue;
     const auto length = secret_value(form, text, value);
     if (length < form.least) continue;
-    const auto* kind = form.value == Value::kBearer  ? "bearer_token"
-                       : form.name == "cookie"       ? "cookie"
-                                                     : "credential";
+    const auto* kind = form.value == Value::kBearer ? "bearer_token"
+                       : form.name == "cookie"      ? "cookie"
+                                                    : "credential";
     return {value - at, length, kind};
   }
   return {};

@@ -46,7 +46,8 @@ std::string UserHash::of(const std::string& id) const {
   ::HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()),
          reinterpret_cast<const unsigned char*>(id.data()), id.size(), digest.data(), &size);
   std::array<char, 17> hex{};
-  for (std::size_t i = 0; i < 8; ++i) std::snprintf(&hex[2 * i], 3, "%02x", static_cast<unsigned>(digest[i]));
+  for (std::size_t i = 0; i < 8; ++i)
+    std::snprintf(&hex[2 * i], 3, "%02x", static_cast<unsigned>(digest[i]));
   return std::string("user-") + hex.data();
 }
 

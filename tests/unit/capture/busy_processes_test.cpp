@@ -37,8 +37,9 @@ TEST_CASE("busy: who is left out", "[unit]") {
       {"a pause", {use(5000), use(5000), use(10), use(5000), use(5000)}, false},
       {"an LLM connection", {use(5000), use(5000, true), use(5000), use(5000), use(5000)}, false},
       {"an LLM connection before", {use(1, true), use(5000), use(5000), use(5000)}, false},
-      {"nothing known of it", {use(5000, false, false), use(5000, false, false),
-                               use(5000, false, false)}, false},
+      {"nothing known of it",
+       {use(5000, false, false), use(5000, false, false), use(5000, false, false)},
+       false},
   };
   for (const auto& c : cases) {
     DYNAMIC_SECTION(c.name) { CHECK(left_out_after(c.uses) == c.left_out); }

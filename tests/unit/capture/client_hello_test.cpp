@@ -12,15 +12,19 @@ std::string number(std::size_t value, int width) {
   while (width-- > 0) out += static_cast<char>(value >> (8 * width));
   return out;
 }
-std::string sized(const std::string& bytes, int width) { return number(bytes.size(), width) + bytes; }
+std::string sized(const std::string& bytes, int width) {
+  return number(bytes.size(), width) + bytes;
+}
 
 std::string hello(const std::string& extensions) {
   const std::string body = "\x03\x03" + std::string(32, 'r') + sized(std::string(32, 's'), 1) +
-                           sized(std::string("\x13\x01\x13\x02", 4), 2) + sized(std::string(1, '\0'), 1) +
-                           sized(extensions, 2);
+                           sized(std::string("\x13\x01\x13\x02", 4), 2) +
+                           sized(std::string(1, '\0'), 1) + sized(extensions, 2);
   return std::string("\x16\x03\x01", 3) + sized("\x01" + sized(body, 3), 2);
 }
-std::string extension(int type, const std::string& bytes) { return number(type, 2) + sized(bytes, 2); }
+std::string extension(int type, const std::string& bytes) {
+  return number(type, 2) + sized(bytes, 2);
+}
 std::string named(const std::string& host) {
   return extension(0, sized(std::string(1, '\0') + sized(host, 2), 2));
 }

@@ -201,8 +201,9 @@ TEST_CASE("search: static OpenSSL by the names of its functions", "[unit]") {
     const char* version;
     tls_call_shape write;
   };
-  for (const auto& c : {Case{"4.0.3", TLS_CALL_SIZE_OUT5}, Case{"3.0.22", TLS_CALL_SIZE_OUT}, Case{"3.2.1", TLS_CALL_SIZE_OUT},
-                        Case{"3.3.0", TLS_CALL_SIZE_OUT5}, Case{"3.12.1", TLS_CALL_SIZE_OUT5}}) {
+  for (const auto& c : {Case{"4.0.3", TLS_CALL_SIZE_OUT5}, Case{"3.0.22", TLS_CALL_SIZE_OUT},
+                        Case{"3.2.1", TLS_CALL_SIZE_OUT}, Case{"3.3.0", TLS_CALL_SIZE_OUT5},
+                        Case{"3.12.1", TLS_CALL_SIZE_OUT5}}) {
     DYNAMIC_SECTION(c.version) {
       const auto plan = search(openssl(c.version));
       CHECK(plan.reason.empty());

@@ -103,7 +103,8 @@ TEST_CASE("redact: named fields keep their name", "[unit]") {
        "Authorization: AWS4-HMAC-SHA256 [REDACTED:credential]"},
       {"https://s3/x?X-Amz-Signature=" + kBody + "&a=1",
        "https://s3/x?X-Amz-Signature=[REDACTED:credential]&a=1"},
-      {"https://blob/x?sv=2024&sig=" + kBody + "%3D", "https://blob/x?sv=2024&sig=[REDACTED:credential]"},
+      {"https://blob/x?sv=2024&sig=" + kBody + "%3D",
+       "https://blob/x?sv=2024&sig=[REDACTED:credential]"},
       {"postgres://app:s3cret!@db:5432/x", "postgres://[REDACTED:url_credentials]@db:5432/x"},
       {"git clone https://" + kBody + "@github.com/a/b",
        "git clone https://[REDACTED:url_credentials]@github.com/a/b"},
@@ -114,7 +115,8 @@ TEST_CASE("redact: named fields keep their name", "[unit]") {
       {"AccountKey=" + kBody + "==;Endpoint", "AccountKey=[REDACTED:credential];Endpoint"},
       // What only sounds like it.
       {"https://medium.com/@jane and mailto:x", "https://medium.com/@jane and mailto:x"},
-      {"basic understanding of cookies: sugar and flour", "basic understanding of cookies: sugar and flour"},
+      {"basic understanding of cookies: sugar and flour",
+       "basic understanding of cookies: sugar and flour"},
       {"{\"max_tokens\": 4096, \"signature\": \"" + kBody + "\"}",
        "{\"max_tokens\": 4096, \"signature\": \"" + kBody + "\"}"},
       {"the bearer of good news arrived", "the bearer of good news arrived"},
@@ -196,9 +198,8 @@ TEST_CASE("redact: JSON stays JSON", "[unit]") {
 }
 
 TEST_CASE("redact: long hostile texts take linear time", "[unit]") {
-  for (const std::string piece :
-       {"sk-", "eyJ", "-----BEGIN ", "bearer ", "api_key: ", "a@", "+1", "AAAA", "://a", "cookie: ",
-        "basic Zm9v", "12 34 ", "AB12 "}) {
+  for (const std::string piece : {"sk-", "eyJ", "-----BEGIN ", "bearer ", "api_key: ", "a@", "+1",
+                                  "AAAA", "://a", "cookie: ", "basic Zm9v", "12 34 ", "AB12 "}) {
     std::string text;
     while (text.size() < 400'000) text += piece;
     redact_text(text, {.personal = true});

@@ -146,7 +146,7 @@ TEST_CASE("token estimate: a huge call costs no more than a large one", "[unit]"
   auto call = chat("openai", "gpt-4o");
   Part part;
   for (int i = 0; i < 4096; ++i) part.text += "The quick brown fox. ";  // 5 tokens
-  call.input.assign(200, {"user", {part}, {}, {}});                      // 17 MB
+  call.input.assign(200, {"user", {part}, {}, {}});                     // 17 MB
   const auto begin = std::chrono::steady_clock::now();
   estimator.apply(call);
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
