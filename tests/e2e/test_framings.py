@@ -13,7 +13,8 @@ from harness import HERE, PYTHON, WorldCase, job, nonce_of, unpacked
 
 NODE_HTTP2 = ["node", HERE / "clients" / "http2_client.js"]
 WEBSOCKET = [PYTHON, HERE / "clients" / "websocket_client.py"]
-NODE_WEBSOCKET = ["node", "--no-warnings", "--experimental-websocket",
+# Debian's node 18 has no WebSocket of its own, Debian's undici has.
+NODE_WEBSOCKET = ["env", "NODE_PATH=/usr/share/nodejs", "node", "--no-warnings",
                   HERE / "clients" / "websocket_client.js"]
 
 # nginx speaks HTTP/2 to the clients and plain HTTP/1.1 to the provider server behind it.
@@ -51,12 +52,7 @@ class Framings(WorldCase):
     def test_http2_curl(self):
         daemon = self.daemon()
         call = job("anthropic_stream")
-        command = ["curl", "-sS", "--http2", f"https://{call['host']}{call['path']}", "-d",
-                   call["body"]]
-        for key, value in call["headers"].items():
-            command += ["-H", f"{key}: {value}"]
-        subprocess.run(self.world.inside(*command), env=self.world.environment(), check=True,
-                       stdout=subprocess.DEVNULL)
+        self.world.curl(call, "--http2")
         events = daemon.wait(1)
         self.assertEqual(nonces(events), [call["nonce"]])
         self.assertEqual(events[0]["meta"]["model_provider"], "anthropic")
@@ -137,12 +133,7 @@ class Framings(WorldCase):
     def test_gzip(self):
         daemon = self.daemon()
         call = job("openai_json", x_encode="gzip")
-        command = ["curl", "-sS", "--compressed", f"https://{call['host']}{call['path']}", "-d",
-                   call["body"]]
-        for key, value in call["headers"].items():
-            command += ["-H", f"{key}: {value}"]
-        subprocess.run(self.world.inside(*command), env=self.world.environment(), check=True,
-                       stdout=subprocess.DEVNULL)
+        self.world.curl(call, "--compressed")
         events = daemon.wait(1)
         self.assertEqual(nonces(events), [call["nonce"]])
         self.assertIn("strawberry", json.dumps(events[0]["meta"]["output"]))

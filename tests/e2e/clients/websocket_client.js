@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// node's own WebSocket (undici; node --experimental-websocket), or node http2 with an extended
-// CONNECT: OpenAI Responses, each job as one response.create on one socket.
+// undici's WebSocket (what newer nodes have built in), or node http2 with an extended CONNECT: OpenAI
+// Responses, each job as one response.create on one socket.
 // Usage: websocket_client.js http1|http2 [QUERY] PARALLEL
 'use strict';
 const crypto = require('crypto');
@@ -27,6 +27,7 @@ function conversation(send, close) {
 }
 
 function overHttp1() {
+  const { WebSocket } = require('undici');
   const socket = new WebSocket(`wss://${jobs[0].host}:${jobs[0].port}/v1/responses${query}`);
   const talk = conversation((text) => socket.send(text), () => socket.close());
   socket.onopen = talk.start;
