@@ -2,6 +2,7 @@
 #include "userspace/capture/process_watch.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -273,6 +274,27 @@ TEST_CASE("watch: a process is left out, its neighbours are not", "[unit]") {
   // Alone with the file, nothing is left of it.
   watch.leave_out({busy.pid()});
   CHECK(within(15s, [&] { return attacher.where(file).empty(); }));
+}
+
+// ThreadSanitizer sees whether the guard goes while the watch still uses it.
+TEST_CASE("watch: ends right after it has met a root of its own, guard included", "[unit]") {
+  FakeAttacher attacher;
+  FakeListener listener;
+  WatchOptions options;
+  options.hold_exec = true;
+  auto watch = ProcessWatch::start(attacher, &listener, options);
+  REQUIRE(watch.ok());
+  REQUIRE((*watch)->wait_until_settled(30s));
+  const pid_t pid = fork();
+  if (pid == 0) {
+    static_cast<void>(unshare(CLONE_NEWNS));  // as a container's; without root the host's
+    execl("/bin/sleep", "sleep", "60", nullptr);
+    _exit(127);
+  }
+  CHECK(within(10s, [&] { return listener.seen(pid); }));
+  watch->reset();
+  kill(pid, SIGKILL);
+  CHECK(waitpid(pid, nullptr, 0) == pid);
 }
 
 TEST_CASE("watch: a file that is overwritten in place is looked at again", "[unit]") {
