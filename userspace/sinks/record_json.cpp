@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/sinks/record_json.h"
 
+#include "userspace/sinks/json_text.h"
+
 namespace llmtap {
 namespace {
 
@@ -15,11 +17,7 @@ void put(Out& out, const char* key, const std::string& value) {
   if (!value.empty()) out[key] = value;
 }
 
-// A stored JSON text as a value; text that is no JSON stays text.
-Out embedded(const std::string& text) {
-  auto value = Out::parse(text, nullptr, /*allow_exceptions=*/false);
-  return value.is_discarded() ? Out(text) : value;
-}
+Out embedded(const std::string& text) { return json_or_text<Out>(text); }
 
 std::string_view kind_name(PartKind kind) {
   switch (kind) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "userspace/sinks/json_text.h"
+
 namespace llmtap::llmobs {
 
 std::string_view span_kind(Operation operation) {
@@ -28,13 +30,17 @@ Value message(std::string_view role, std::string_view content) {
 }
 
 Value json_or_string(const std::string& text) {
-  auto value = Value::parse(text, nullptr, /*allow_exceptions=*/false);
-  return value.is_discarded() ? Value(text) : value;
+  return json_or_text<Value>(text);
+}
+
+std::string member(const Value& value, const char* key) {
+  const auto found = value.is_object() ? value.find(key) : value.end();
+  return found != value.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 Value arguments(const std::string& text) {
   if (text.empty()) return Value::object();
-  auto value = Value::parse(text, nullptr, false);
+  auto value = parse_json_text<Value>(text);
   if (value.is_object()) return value;
   return {{"value", text}};
 }
@@ -98,7 +104,7 @@ std::string_view marker(const Part& part) {
 }  // namespace
 
 std::string python_json(const std::string& text) {
-  const auto value = nlohmann::ordered_json::parse(text, nullptr, false);
+  const auto value = parse_json_text<nlohmann::ordered_json>(text);
   if (value.is_discarded()) return text;
   std::string out;
   write_python(value, out);

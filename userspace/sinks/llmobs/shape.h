@@ -56,6 +56,8 @@ std::string_view span_kind(Operation operation);
 Value message(std::string_view role, std::string_view content);
 // A JSON text; what is no JSON becomes a string.
 Value json_or_string(const std::string& text);
+// A text member of an object; "" if `value` is no object, or has none of that name.
+std::string member(const Value& value, const char* key);
 // Arguments of a tool call: an object; anything else becomes {"value": text}, "" becomes {}.
 Value arguments(const std::string& text);
 // {"name", "arguments", "tool_id", "type"}.

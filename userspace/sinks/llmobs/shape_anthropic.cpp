@@ -33,15 +33,15 @@ std::string provider(const CallRecord& call) {
 // A result that is a list: its non-empty texts joined by ',', images as a marker; an object: JSON.
 std::string result_text(const Part& part) {
   if (part.raw.empty()) return part.text;
-  const auto content = Value::parse(part.raw, nullptr, false);
+  const Value content = json_or_string(part.raw);
   if (!content.is_array()) return python_json(content.dump());  // keys sorted
   std::string joined;
   for (const auto& block : content) {
     std::string piece;
-    if (block.value("type", "") == "image") {
+    if (member(block, "type") == "image") {
       piece = kImageMarker;
-    } else if (block.contains("text") && block["text"].is_string()) {
-      piece = block["text"].get<std::string>();
+    } else {
+      piece = member(block, "text");
     }
     if (piece.empty()) continue;
     if (!joined.empty()) joined += ',';

@@ -135,7 +135,7 @@ std::string variable_text(const Value& variable) {
   for (const auto* key : {"text", "image_url", "file_url", "file_id", "filename"}) {
     if (variable.contains(key) && variable[key].is_string()) return variable[key];
   }
-  const std::string type = variable.value("type", "");
+  const std::string type = member(variable, "type");
   return type == "input_image" ? "[image]" : type == "input_file" ? "[file]" : "";
 }
 
@@ -156,7 +156,7 @@ Value template_messages(const Value& instructions) {
     if (item["content"].is_array()) {
       for (const auto& block : item["content"]) text += variable_text(block);
     }
-    if (!text.empty()) list.push_back(message(item.value("role", ""), text));
+    if (!text.empty()) list.push_back(message(member(item, "role"), text));
   }
   return list;
 }

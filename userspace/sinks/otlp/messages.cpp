@@ -6,6 +6,8 @@
 #include <cctype>
 #include <string_view>
 
+#include "userspace/sinks/json_text.h"
+
 namespace llmtap::otlp {
 namespace {
 
@@ -64,7 +66,7 @@ Value media(const Part& part) {
 }
 
 Value generic(const Part& part) {
-  Value out = part.raw.empty() ? Value() : parse_or_text(part.raw);
+  Value out = part.raw.empty() ? Value() : json_or_text<Value>(part.raw);
   if (!out.is_object()) {
     out = {{"content", part.text.empty() ? part.raw : part.text}};
   }
@@ -83,7 +85,7 @@ Value part_value(const Part& part) {
     case PartKind::kToolCall: {
       Value out = {{"type", "tool_call"}, {"name", part.tool_name}};
       if (!part.tool_id.empty()) out["id"] = part.tool_id;
-      if (!part.arguments.empty()) out["arguments"] = parse_or_text(part.arguments);
+      if (!part.arguments.empty()) out["arguments"] = json_or_text<Value>(part.arguments);
       return out;
     }
     case PartKind::kToolResult: {
@@ -135,11 +137,6 @@ std::string finish_reason(const std::string& wire) {
 
 }  // namespace
 
-Value parse_or_text(const std::string& text) {
-  Value value = Value::parse(text, nullptr, /*allow_exceptions=*/false);
-  return value.is_discarded() ? Value(text) : value;
-}
-
 Value system_instructions(const CallRecord& call) {
   Value all = Value::array();
   for (std::size_t i = 0; i < leading_instructions(call); ++i) {
@@ -183,7 +180,7 @@ Value tool_definitions(const CallRecord& call) {
     if (!tool.wire_type.empty() && tool.wire_type != "custom" && tool.wire_type != "toolSpec")
       out["type"] = tool.wire_type;
     if (!tool.description.empty()) out["description"] = tool.description;
-    if (!tool.schema.empty()) out["parameters"] = parse_or_text(tool.schema);
+    if (!tool.schema.empty()) out["parameters"] = json_or_text<Value>(tool.schema);
     all.push_back(std::move(out));
   }
   return all;

@@ -16,7 +16,4 @@ Value input_messages(const CallRecord& call);
 Value output_messages(const CallRecord& call);
 Value tool_definitions(const CallRecord& call);
 
-// A JSON text as a value; what is no JSON stays text.
-Value parse_or_text(const std::string& text);
-
 }  // namespace llmtap::otlp

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "userspace/sinks/json_text.h"
 #include "userspace/sinks/otlp/messages.h"
 
 namespace llmtap::otlp {
@@ -38,7 +39,7 @@ using Params = std::map<std::string, Value, std::less<>>;
 Params read(const CallRecord& call) {
   Params params;
   for (const auto& param : call.params) {
-    Value value = parse_or_text(param.json);
+    Value value = json_or_text<Value>(param.json);
     if (param.name == "options" && value.is_object()) {
       for (const auto& [key, member] : value.items()) params.emplace(key, member);
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "userspace/sinks/json_text.h"
 #include "userspace/sinks/otlp/messages.h"
 #include "userspace/sinks/otlp/request_params.h"
 #include "userspace/sinks/otlp/trace_ids.h"
@@ -55,7 +56,7 @@ void put_response(const CallRecord& call, Value& out) {
   put(out, "gen_ai.embeddings.dimension.count", call.embedding_size);
   for (const auto& param : call.vendor) {
     if (param.name == "service_tier" && call.dialect.starts_with("openai"))
-      out["openai.response.service_tier"] = parse_or_text(param.json);
+      out["openai.response.service_tier"] = json_or_text<Value>(param.json);
   }
 }
 
