@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <mutex>
 
 namespace llmtap {
@@ -66,6 +67,20 @@ Result<HttpOrigin> parse_origin(std::string_view url) {
   return HttpOrigin{std::string(url), ""};
 }
 
+Result<std::string> url_host(const std::string& url) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
+  char* host = nullptr;
+  if (!parsed || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK ||
+      curl_url_get(parsed.get(), CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+    return Error{"'" + url + "' is no URL"};
+  }
+  std::string text = host;
+  curl_free(host);
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
 struct HttpClient::State {
   CURL* curl = nullptr;
   std::atomic<bool> cancelled{false};
@@ -95,7 +110,12 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& request) {
     static_cast<void>(headers.release());
     headers.reset(longer);
   };
-  for (const auto& header : request.headers) add(header.c_str());
+  for (const auto& header : request.headers) {
+    constexpr std::string_view kBreaks("\r\n\0", 3);
+    if (header.find_first_of(kBreaks) != std::string::npos)
+      return Error{"a header holds a line break"};
+    add(header.c_str());
+  }
   add("Expect:");  // no 100-continue round trip
 
   HttpResponse response;

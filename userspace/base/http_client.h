@@ -48,6 +48,9 @@ struct HttpOrigin {
 };
 Result<HttpOrigin> parse_origin(std::string_view url);
 
+// The host that a request to `url` would go to, as curl reads URLs: lower case, IPv6 in brackets.
+Result<std::string> url_host(const std::string& url);
+
 // Not for use by two threads at once, except cancel().
 class HttpClient {
  public:
@@ -56,7 +59,8 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // An error is a failure to talk (refused, reset, timed out, TLS); any answer is a response.
+  // An error is a failure to talk (refused, reset, timed out, TLS); any answer is a response. A
+  // header with a line break is refused: it would be two.
   Result<HttpResponse> send(const HttpRequest& request);
   // Ends a running send() soon and every later one at once. From any thread.
   void cancel();

@@ -41,8 +41,8 @@ struct StoreCounts {
 struct SinkCounts {
   std::string name;
   std::uint64_t accepted = 0;
-  std::uint64_t dropped = 0;   // the queue was full
-  std::uint64_t withheld = 0;  // sampled out, or nothing that this destination may see
+  std::uint64_t dropped = 0;   // the queue was full, or the writer failed
+  std::uint64_t withheld = 0;  // sampled out, not this destination's, or nothing that it may see
   std::size_t queued = 0;      // now
   std::size_t capacity = 0;    // of the queue
   // Of sinks that have such a thing.
@@ -51,5 +51,23 @@ struct SinkCounts {
 
   bool operator==(const SinkCounts&) const = default;
 };
+
+// Adds what `former` counted from the start of the process; what is "now" stays.
+inline void add_totals(SinkCounts& sum, const SinkCounts& former) {
+  sum.withheld += former.withheld;
+  if (former.delivery) {
+    if (!sum.delivery) sum.delivery.emplace();
+    sum.delivery->delivered += former.delivery->delivered;
+    sum.delivery->rejected += former.delivery->rejected;
+    sum.delivery->requests += former.delivery->requests;
+    sum.delivery->retries += former.delivery->retries;
+    sum.delivery->spool.dropped += former.delivery->spool.dropped;
+  }
+  if (former.store) {
+    if (!sum.store) sum.store.emplace();
+    sum.store->stored += former.store->stored;
+    sum.store->failed += former.store->failed;
+  }
+}
 
 }  // namespace llmtap

@@ -3,6 +3,7 @@
 // The writer of every HTTP destination whose records are one pure function of a call.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,16 +28,24 @@ class EncodingWriter final : public RecordWriter {
   std::string_view name() const override { return name_; }
   void write(std::span<const SharedCall> calls) override {
     for (const auto& call : calls) {
-      if (auto record = encode_(*call)) delivery_.send(std::move(*record));
+      if (auto record = encode_(*call)) {
+        delivery_.send(std::move(*record));
+      } else {
+        ++withheld_;
+      }
     }
   }
   void flush(std::chrono::milliseconds deadline) override { delivery_.flush(deadline); }
-  void count(SinkCounts& counts) const override { counts.delivery = delivery_.counts(); }
+  void count(SinkCounts& counts) const override {
+    counts.delivery = delivery_.counts();
+    counts.withheld += withheld_;
+  }
 
  private:
   const std::string name_;
   const Encode encode_;
   Delivery delivery_;
+  std::atomic<std::uint64_t> withheld_{0};
 };
 
 }  // namespace llmtap

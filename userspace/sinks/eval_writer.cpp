@@ -2,6 +2,7 @@
 #include "userspace/sinks/eval_writer.h"
 
 #include <charconv>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -21,7 +22,8 @@ constexpr std::size_t kMostRecords = 1000;
 std::optional<double> number(const std::string& text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  if (!whole || !std::isfinite(value)) return std::nullopt;  // "nan" and "infinity" are words
   return value;
 }
 
@@ -80,7 +82,10 @@ EvalWriter::EvalWriter(std::vector<EvalRule> rules, LlmobsTarget target,
 void EvalWriter::write(std::span<const SharedCall> calls) {
   for (const auto& call : calls) {
     // Without a span of ours there is nothing to join.
-    if (!report_sdk_calls_ && llmobs::reported_by_sdk(*call)) continue;
+    if (!report_sdk_calls_ && llmobs::reported_by_sdk(*call)) {
+      ++withheld_;
+      continue;
+    }
     for (const auto& metric : evaluate(rules_, *call)) {
       if (auto json = eval_metric_json(metric)) {
         delivery_.send(std::move(*json));

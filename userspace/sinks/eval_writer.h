@@ -4,6 +4,7 @@
 // Observability, joined to the call's span, with the delivery that spans have.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,12 +37,16 @@ class EvalWriter final : public RecordWriter {
   std::string_view name() const override { return "evaluations"; }
   void write(std::span<const SharedCall> calls) override;
   void flush(std::chrono::milliseconds deadline) override { delivery_.flush(deadline); }
-  void count(SinkCounts& counts) const override { counts.delivery = delivery_.counts(); }
+  void count(SinkCounts& counts) const override {
+    counts.delivery = delivery_.counts();
+    counts.withheld += withheld_;
+  }
 
  private:
   const std::vector<EvalRule> rules_;
   const bool report_sdk_calls_;
   Delivery delivery_;
+  std::atomic<std::uint64_t> withheld_{0};
 };
 
 }  // namespace llmtap

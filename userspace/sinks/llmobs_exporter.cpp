@@ -38,10 +38,8 @@ bool offers_proxy(const HttpOrigin& agent, HttpClient& client) {
 // A key in clear text over the network would be anybody's.
 bool may_carry_key(const HttpOrigin& origin) {
   if (!origin.unix_socket.empty() || origin.base.starts_with("https://")) return true;
-  for (const char* loopback : {"http://localhost", "http://127.0.0.1", "http://[::1]"}) {
-    if (origin.base.starts_with(loopback)) return true;
-  }
-  return false;
+  const auto host = url_host(origin.base);
+  return host && (*host == "localhost" || *host == "127.0.0.1" || *host == "[::1]");
 }
 
 HttpEndpoint endpoint_at(const HttpOrigin& origin, const std::string& path) {
@@ -100,7 +98,7 @@ void LlmobsWriter::write(std::span<const SharedCall> calls) {
   const llmobs::EncodeOptions options;
   for (const auto& call : calls) {
     if (!report_sdk_calls_ && llmobs::reported_by_sdk(*call)) {
-      ++left_to_sdk_;
+      ++withheld_;
       continue;
     }
     for (const auto& event : llmobs::encode_events(*call, options)) {

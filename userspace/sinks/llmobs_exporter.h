@@ -5,6 +5,7 @@
 // contract 1.1 to 1.4, 1.11).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -46,17 +47,15 @@ class LlmobsWriter final : public RecordWriter {
   std::string_view name() const override { return "datadog"; }
   void write(std::span<const SharedCall> calls) override;
   void flush(std::chrono::milliseconds deadline) override { delivery_.flush(deadline); }
-
-  void count(SinkCounts& counts) const override { counts.delivery = delivery_.counts(); }
-
-  DeliveryCounts counts() const { return delivery_.counts(); }
-  // Calls that a tracer inside the process reports itself.
-  std::uint64_t left_to_sdk() const { return left_to_sdk_; }
+  void count(SinkCounts& counts) const override {
+    counts.delivery = delivery_.counts();
+    counts.withheld += withheld_;
+  }
 
  private:
   const bool report_sdk_calls_;
   Delivery delivery_;
-  std::atomic<std::uint64_t> left_to_sdk_{0};
+  std::atomic<std::uint64_t> withheld_{0};  // calls that a tracer inside the process reports itself
 };
 
 }  // namespace llmtap

@@ -2,6 +2,7 @@
 #include "userspace/sinks/queued_sink.h"
 
 #include <chrono>
+#include <exception>
 #include <utility>
 
 #include "userspace/base/log.h"
@@ -62,6 +63,7 @@ SinkCounts QueuedSink::counts() const {
   counts.capacity = capacity_;
   const std::shared_lock lock(writer_mutex_);
   if (writer_) writer_->count(counts);
+  add_totals(counts, former_);
   return counts;
 }
 
@@ -80,6 +82,9 @@ void QueuedSink::change(Change change) {
 void QueuedSink::set_writer(std::unique_ptr<RecordWriter> writer) {
   {
     const std::unique_lock lock(writer_mutex_);
+    SinkCounts last;
+    if (writer_) writer_->count(last);
+    add_totals(former_, last);
     writer_.swap(writer);
   }
   // The former writer, if any, ends here: not under the lock, it may take its time.
@@ -119,11 +124,31 @@ void QueuedSink::run() {
       change = std::exchange(change_, std::nullopt);
     }
     if (change) apply(std::move(*change));
-    if (!calls.empty()) write(calls);
+    if (!calls.empty()) {
+      write(calls);
+    } else if (writer_) {
+      writer_->idle();
+    }
   }
 }
 
 void QueuedSink::write(std::span<const SharedCall> calls) {
+  try {
+    hand_over(calls);
+  } catch (const std::exception& error) {
+    // Texts off the wire go through libraries that throw: one record must not end the daemon.
+    dropped_ += calls.size();
+    log_error(name_ + ": " + error.what() + "; up to " + std::to_string(calls.size()) +
+              " calls are lost");
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    written_ += calls.size();
+  }
+  written_changed_.notify_all();
+}
+
+void QueuedSink::hand_over(std::span<const SharedCall> calls) {
   if (!writer_) {
     withheld_ += calls.size();
   } else if (!prepare_) {
@@ -137,11 +162,6 @@ void QueuedSink::write(std::span<const SharedCall> calls) {
     withheld_ += calls.size() - visible.size();
     if (!visible.empty()) writer_->write(visible);
   }
-  {
-    const std::lock_guard lock(mutex_);
-    written_ += calls.size();
-  }
-  written_changed_.notify_all();
 }
 
 }  // namespace llmtap

@@ -30,6 +30,8 @@ class RecordWriter {
   virtual ~RecordWriter() = default;
   virtual std::string_view name() const = 0;
   virtual void write(std::span<const SharedCall> calls) = 0;
+  // No call came for a while: time for what does not wait for calls.
+  virtual void idle() {}
   // Everything written so far leaves the process, or as much as does within `deadline`.
   virtual void flush(std::chrono::milliseconds deadline) { static_cast<void>(deadline); }
   // Fills in what the writer knows; from any thread.
@@ -65,12 +67,13 @@ class QueuedSink final : public Sink {
   void change(Change change);
 
   std::uint64_t accepted() const { return accepted_; }
-  std::uint64_t dropped() const { return dropped_; }  // the queue was full
+  std::uint64_t dropped() const { return dropped_; }  // the queue was full, or the writer failed
   std::size_t queued() const { return queue_.size(); }
 
  private:
   void run();
   void write(std::span<const SharedCall> calls);
+  void hand_over(std::span<const SharedCall> calls);
   void apply(Change change);
   void switch_off_without_writer();
   void set_writer(std::unique_ptr<RecordWriter> writer);
@@ -79,6 +82,7 @@ class QueuedSink final : public Sink {
   const std::size_t capacity_;
   // Written by the sink's thread only, which therefore reads without the lock.
   std::unique_ptr<RecordWriter> writer_;  // guarded by writer_mutex_
+  SinkCounts former_;                     // likewise: what former writers counted
   mutable std::shared_mutex writer_mutex_;
   Prepare prepare_;  // sink's thread only
   BoundedQueue<SharedCall> queue_;

@@ -29,7 +29,8 @@ struct Spool::State {
   std::deque<std::string> memory;  // newer than every segment
   std::size_t memory_bytes = 0;
   std::uint64_t dropped = 0;
-  std::uint64_t overtaken = 0;  // records of the last peek that were dropped meanwhile
+  std::uint64_t on_way = 0;     // records of the last peek that were not popped yet
+  std::uint64_t overtaken = 0;  // the first of them: dropped meanwhile, and not counted yet
   bool disk_failed = false;     // said so once
 
   void append(std::string record);
@@ -37,6 +38,8 @@ struct Spool::State {
   void append_to_memory(std::string record);
   void enforce_cap(std::size_t incoming);
   void drop_first_segment();
+  void count_dropped(std::uint64_t oldest);
+  bool read_batch(std::size_t most, std::size_t bytes, std::vector<std::string>& records);
   void pop_one();
   void save_cursor();
   std::uint64_t disk_bytes() const;
@@ -78,6 +81,10 @@ Result<std::unique_ptr<Spool>> Spool::open(const std::string& directory, std::ui
 
 void Spool::append(std::string record) {
   const std::lock_guard lock(state_->mutex);
+  if (record.empty() || record.size() > kRecordBytes) {
+    ++state_->dropped;
+    return;
+  }
   state_->append(std::move(record));
 }
 
@@ -120,8 +127,7 @@ void Spool::State::append_to_memory(std::string record) {
   while (!memory.empty() && full() && unread_on_disk() == 0) {
     memory_bytes -= memory.front().size();
     memory.pop_front();
-    ++overtaken;
-    ++dropped;
+    count_dropped(1);
   }
   if (full()) {
     ++dropped;
@@ -136,10 +142,17 @@ void Spool::State::enforce_cap(std::size_t incoming) {
 }
 
 void Spool::State::drop_first_segment() {
-  dropped += segments.front().unread();
-  overtaken += segments.front().unread();
+  count_dropped(segments.front().unread());
   segments.front().remove();
   segments.pop_front();
+}
+
+// Whether the destination took those that are on their way is not known yet, and a count of losses
+// never goes down.
+void Spool::State::count_dropped(std::uint64_t oldest) {
+  const auto unknown = std::min(oldest, on_way - overtaken);
+  overtaken += unknown;
+  dropped += oldest - unknown;
 }
 
 std::uint64_t Spool::State::disk_bytes() const {
@@ -156,30 +169,43 @@ std::uint64_t Spool::State::unread_on_disk() const {
 
 std::vector<std::string> Spool::peek(std::size_t most, std::size_t bytes) {
   const std::lock_guard lock(state_->mutex);
-  state_->overtaken = 0;
+  state_->dropped += std::exchange(state_->overtaken, 0);
   std::vector<std::string> records;
+  while (!state_->read_batch(most, bytes, records)) {
+    state_->pop_one();
+    ++state_->dropped;
+  }
+  state_->on_way = records.size();
+  return records;
+}
+
+// False: the first record cannot be read.
+bool Spool::State::read_batch(std::size_t most, std::size_t bytes,
+                              std::vector<std::string>& records) {
   std::size_t total = 0;
+  bool damaged = false;
   const auto take = [&](std::string&& record) {
-    if (!records.empty() && total + record.size() > bytes) return false;
+    damaged = record.empty();
+    if (damaged || (!records.empty() && total + record.size() > bytes)) return false;
     total += record.size();
     records.push_back(std::move(record));
     return records.size() < most;
   };
-  for (auto& segment : state_->segments) {
-    if (!segment.read_from_cursor(take)) return records;
+  for (auto& segment : segments) {
+    if (!segment.read_from_cursor(take)) return !records.empty() || !damaged;
   }
-  for (const auto& record : state_->memory) {
+  for (const auto& record : memory) {
     if (!take(std::string(record))) break;
   }
-  return records;
+  return true;
 }
 
 void Spool::pop(std::size_t count) {
   const std::lock_guard lock(state_->mutex);
-  // Dropping took the oldest, which are the first of the batch.
+  // Dropping took the oldest, which are the first of the batch: they arrived after all.
   const auto gone = std::min<std::uint64_t>(count, state_->overtaken);
-  state_->dropped -= gone;  // they arrived after all
   state_->overtaken -= gone;
+  state_->on_way -= std::min<std::uint64_t>(count, state_->on_way);
   for (std::size_t i = static_cast<std::size_t>(gone); i < count; ++i) state_->pop_one();
   state_->save_cursor();
 }

@@ -36,11 +36,14 @@ class Spool {
   static Result<std::unique_ptr<Spool>> open(const std::string& directory, std::uint64_t max_bytes);
   ~Spool();  // what waits stays on disk
 
+  // What no start would read again, an empty record or a longer one, is refused and counted.
   void append(std::string record);
 
   // The oldest records, at most `most` and `bytes` together, but at least one if there is any.
+  // What the disk does not give back is left out and counted.
   std::vector<std::string> peek(std::size_t most, std::size_t bytes);
-  // The first `count` records of the last peek are done with.
+  // The first `count` records of the last peek are done with. What was dropped of them meanwhile is
+  // counted at the next peek, unless it got through.
   void pop(std::size_t count);
 
   using Counts = SpoolCounts;

@@ -97,14 +97,16 @@ void SpoolSegment::scan(std::uint64_t file_bytes) {
   std::string record;
   RecordHead head;
   while (size_ + sizeof head <= file_bytes && read_at(fd_.get(), &head, sizeof head, size_)) {
-    if (head.length > Spool::kRecordBytes || size_ + sizeof head + head.length > file_bytes) break;
+    if (head.length == 0 || head.length > Spool::kRecordBytes ||
+        size_ + sizeof head + head.length > file_bytes)
+      break;
     record.resize(head.length);
     if (!read_at(fd_.get(), record.data(), record.size(), size_ + sizeof head)) break;
     if (checksum(record) != head.checksum) break;
     lengths_.push_back(head.length);
     size_ += sizeof head + head.length;
   }
-  sealed_ = size_ != file_bytes;
+  damaged_ = file_bytes - size_;
 }
 
 bool SpoolSegment::append(std::string_view record) {
@@ -129,7 +131,6 @@ bool SpoolSegment::read_from_cursor(const std::function<bool(std::string&&)>& ta
   std::uint64_t offset = cursor_;
   for (const auto length : lengths_) {
     std::string record(length, '\0');
-    // An unreadable record is handed over empty, so that counts stay right; nobody sends it.
     if (!read_at(fd_.get(), record.data(), length, offset + sizeof(RecordHead))) record.clear();
     if (!take(std::move(record))) return false;
     offset += sizeof(RecordHead) + length;
@@ -160,6 +161,10 @@ std::deque<SpoolSegment> load_segments(const std::string& directory, const Spool
       continue;
     }
     auto segment = SpoolSegment::open(path, number, number == cursor.segment ? cursor.offset : 0);
+    if (segment && segment->damaged() > 0) {
+      log_warning("spool: " + path + ": " + std::to_string(segment->damaged()) +
+                  " bytes at its end are no records and left out");
+    }
     if (!segment) {
       log_warning("spool: " + segment.error().message);
     } else if (segment->unread() == 0) {

@@ -35,11 +35,13 @@ class SpoolSegment {
   std::uint64_t size() const { return size_; }      // bytes of whole records
   std::uint64_t cursor() const { return cursor_; }  // offset of the first unread record
   std::uint64_t unread() const { return lengths_.size(); }
-  bool sealed() const { return sealed_; }  // takes no further records
+  std::uint64_t damaged() const { return damaged_; }  // bytes behind them that are no records
+  bool sealed() const { return damaged_ > 0; }        // takes no further records
 
   // False: the disk refused (errno); nothing of the record remains.
   bool append(std::string_view record);
-  // Hands over unread records until `take` returns false; then returns false itself.
+  // Hands over unread records until `take` returns false; then returns false itself. A record that
+  // the disk does not give back is empty.
   bool read_from_cursor(const std::function<bool(std::string&&)>& take);
   void skip_one();
   void remove();  // deletes the file
@@ -54,7 +56,7 @@ class SpoolSegment {
   std::uint64_t number_ = 0;
   std::uint64_t size_ = 0;
   std::uint64_t cursor_ = 0;
-  bool sealed_ = false;
+  std::uint64_t damaged_ = 0;
   std::deque<std::uint32_t> lengths_;  // of the unread records
 };
 

@@ -116,6 +116,8 @@ class StoreWriter final : public RecordWriter {
     retain();
   }
 
+  void idle() override { retain(); }
+
  private:
   // A small piece after each write while there is something to delete, else once a minute.
   void retain() {

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -99,6 +100,37 @@ TEST_CASE("delivery: answers of a destination", "[unit]") {
       for (const auto& [id, times] : taken) CHECK(times == 1);
     }
   }
+}
+
+TEST_CASE("delivery: a record that the disk does not give back spoils no batch", "[unit]") {
+  ScratchDirectory scratch;
+  auto spool = std::move(Spool::open(scratch.path("spool"), 1 << 20).value());
+  for (int i = 0; i < 3; ++i) spool->append(record(i));
+  for (const auto& entry : std::filesystem::directory_iterator(scratch.path("spool"))) {
+    if (entry.path().extension() == ".spool")
+      std::filesystem::resize_file(entry, std::filesystem::file_size(entry) - 1);
+  }
+  HttpReceiver server;
+  Delivery delivery(options_for(server.url()), std::move(spool));
+  delivery.flush(milliseconds{5000});
+  REQUIRE(server.requests().size() == 1);
+  CHECK(server.requests()[0].body == "[" + record(0) + "," + record(1) + "]");
+  CHECK(delivery.counts().delivered == 2);
+  CHECK(delivery.counts().spool.dropped == 1);
+  CHECK(delivery.counts().spool.records == 0);
+}
+
+TEST_CASE("delivery: a header that would be two is not sent", "[unit]") {
+  HttpReceiver server;
+  HttpClient client;
+  for (const auto& value :
+       {std::string("a\nX: b"), std::string("a\r\nX: b"), std::string("a\0b", 3)}) {
+    HttpRequest request;
+    request.url = server.url();
+    request.headers = {"Name: " + value};
+    CHECK_FALSE(client.send(request).ok());
+  }
+  CHECK(server.requests().empty());
 }
 
 TEST_CASE("delivery: Retry-After is honoured", "[unit]") {
@@ -199,6 +231,7 @@ TEST_CASE("delivery: kill -9 while sending, then restart", "[unit]") {
     [[maybe_unused]] const auto written = ::write(ready[1], "x", 1);
     ::pause();
   }
+  ::close(ready[1]);  // if the child is gone, so is the other end
   char byte = 0;
   REQUIRE(::read(ready[0], &byte, 1) == 1);
   REQUIRE(server.wait([](const auto& r) { return r.size() >= 3; }));

@@ -123,8 +123,10 @@ TEST_CASE("evaluation: through the Agent and straight", "[unit]") {
     int refusals = 1;
     HttpReceiver receiver([&](const Received& request) {
       Reply reply;
-      if (request.path == "/info") reply = {200, "", R"({"endpoints": ["/evp_proxy/v2/"]})", {}};
-      else if (refusals-- > 0) reply.status = 503;  // sent again
+      if (request.path == "/info")
+        reply = {200, "", R"({"endpoints": ["/evp_proxy/v2/"]})", {}};
+      else if (refusals-- > 0)
+        reply.status = 503;  // sent again
       return reply;
     });
     LlmobsTarget target;
@@ -140,16 +142,15 @@ TEST_CASE("evaluation: through the Agent and straight", "[unit]") {
                                 std::make_shared<CallRecord>(call_of("stop"))};
     writer.write(calls);
     writer.flush(std::chrono::seconds{5});
-    const std::string path = std::string(agentless ? "" : "/evp_proxy/v2") +
-                             "/api/intake/llm-obs/v2/eval-metric";
-    CHECK(receiver.wait([&](const auto& all) {
-      return !all.empty() && all.back().path == path;
-    }));
+    const std::string path =
+        std::string(agentless ? "" : "/evp_proxy/v2") + "/api/intake/llm-obs/v2/eval-metric";
+    CHECK(receiver.wait([&](const auto& all) { return !all.empty() && all.back().path == path; }));
     const auto last = receiver.requests().back();
     const auto body = Json::parse(last.body);
     CHECK(body["data"]["type"] == "evaluation_metric");
     CHECK(body["data"]["attributes"]["metrics"].size() == 2);
-    CHECK((last.headers.find("X-Datadog-EVP-Subdomain: api\r\n") != std::string::npos) != agentless);
+    CHECK((last.headers.find("X-Datadog-EVP-Subdomain: api\r\n") != std::string::npos) !=
+          agentless);
     CHECK((last.headers.find("DD-API-KEY: key") != std::string::npos) == agentless);
   }
 }

@@ -81,6 +81,14 @@ TEST_CASE("llmobs: which way the spans go", "[unit]") {
        "https://example.test/base/api/v2/llmobs", true},
       {"no key in clear text", 404, "", true, "k", "http://example.test",
        "http://example.test/api/v2/llmobs", false},
+      {"clear text on this host", 404, "", true, "k", "http://127.0.0.1:8080",
+       "http://127.0.0.1:8080/api/v2/llmobs", true},
+      {"clear text, a name that begins like this host", 404, "", true, "k",
+       "http://localhost.example.test", "http://localhost.example.test/api/v2/llmobs", false},
+      {"clear text, this host as a user's name", 404, "", true, "k",
+       "http://127.0.0.1@example.test", "http://127.0.0.1@example.test/api/v2/llmobs", false},
+      {"clear text, this host as user and password", 404, "", true, "k",
+       "http://localhost:80@example.test", "http://localhost:80@example.test/api/v2/llmobs", false},
   };
   for (const auto& c : cases) {
     DYNAMIC_SECTION(c.name) {
@@ -129,5 +137,22 @@ TEST_CASE("llmobs: spans arrive at the Agent as the SDK would send them", "[unit
   }
   // The same record is the same span: a resend can be recognised.
   CHECK(payload[0]["spans"][0]["span_id"] == payload[1]["spans"][0]["span_id"]);
-  CHECK(writer.counts().delivered == 3);
+  SinkCounts counts;
+  writer.count(counts);
+  CHECK(counts.delivery->delivered == 3);
+  CHECK(counts.withheld == 0);
+}
+
+TEST_CASE("llmobs: calls that a tracer reports itself are counted as withheld", "[unit]") {
+  auto call = *sample_call();
+  call.process.ddtrace_loaded = true;
+  call.trace.datadog_trace_id = "1";
+  call.trace.datadog_parent_id = "2";
+  call.trace.datadog_tags = "_dd.p.llmobs_parent_id=3";
+  LlmobsWriter writer({"datadoghq.com", "", false, "http://127.0.0.1:1", ""}, memory());
+  const std::vector<SharedCall> calls(2, std::make_shared<const CallRecord>(call));
+  writer.write(calls);
+  SinkCounts counts;
+  writer.count(counts);
+  CHECK(counts.withheld == 2);
 }

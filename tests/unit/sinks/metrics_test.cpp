@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "userspace/sinks/metrics/call_metrics.h"
 #include "userspace/sinks/metrics/exposition.h"
@@ -126,6 +127,25 @@ TEST_CASE("metrics: label values are bounded, and what is not shown is counted",
   CHECK(text.find("llmtap_calls_total{provider=\"openai\",model=\"other\"") != std::string::npos);
 }
 
+// Names of limits come from header names and from events, costs from bodies.
+TEST_CASE("metrics: what providers say of limits and costs spoils no scrape", "[unit]") {
+  CallMetrics metrics(10);
+  auto call = streamed_call();
+  call.rate_limits = {{"bad\xff\n", 1.0, {}, {}}, {std::string(1000, 'n'), 1.0, {}, {}}};
+  metrics.add(call);
+  for (const double cost :
+       {-5.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    call.cost->total_usd = cost;
+    metrics.add(call);
+  }
+  const auto text = page(metrics);
+  CHECK(text.find("limit=\"bad??\"") != std::string::npos);
+  CHECK(text.find('\xff') == std::string::npos);
+  CHECK(text.find(std::string(kLabelBytes + 1, 'n')) == std::string::npos);
+  CHECK(text.find("llmtap_cost_usd_total{provider=\"openai\",model=\"gpt-4o\",service=\"shop\","
+                  "source=\"table\"} 0.25\n") != std::string::npos);
+}
+
 TEST_CASE("metrics: labels are valid UTF-8 whatever the wire says", "[unit]") {
   struct Case {
     const char* name;
@@ -139,7 +159,7 @@ TEST_CASE("metrics: labels are valid UTF-8 whatever the wire says", "[unit]") {
                         {"overlong", "\xc0\xaf", "??"},
                         {"surrogate", "\xed\xa0\x80", "???"},
                         {"control", "a\nb", "a?b"},
-                        {"long", std::string(500, 'x'), std::string(LabelSets::kValueBytes, 'x')}};
+                        {"long", std::string(500, 'x'), std::string(kLabelBytes, 'x')}};
   for (const auto& c : cases) {
     DYNAMIC_SECTION(c.name) {
       LabelSets sets(10);

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 #include <future>
+#include <stdexcept>
+#include <thread>
 
 #include "userspace/sinks/terminal_table.h"
 
@@ -59,6 +61,74 @@ TEST_CASE("queued sink: what a destination may not see", "[unit]") {
   }
   sink.flush(std::chrono::milliseconds{5000});
   CHECK(written == 2);
+}
+
+namespace {
+
+// Counts as a store does; chokes on the record "bad".
+class CountingWriter final : public RecordWriter {
+ public:
+  std::string_view name() const override { return "counting"; }
+  void write(std::span<const SharedCall> calls) override {
+    for (const auto& call : calls) {
+      if (call->id == "bad") throw std::runtime_error("a library does not like this one");
+      ++stored_;
+    }
+  }
+  void idle() override { ++idle_; }
+  void count(SinkCounts& counts) const override {
+    counts.withheld += idle_ > 0 ? 1 : 0;
+    counts.store = StoreCounts{stored_, 0, 7};
+    counts.delivery = DeliveryCounts{.delivered = stored_, .spool = {.records = 5, .dropped = 1}};
+  }
+
+ private:
+  std::atomic<std::uint64_t> stored_{0}, idle_{0};
+};
+
+SharedCall named(const char* id) {
+  auto call = std::make_shared<CallRecord>();
+  call->id = id;
+  return call;
+}
+
+}  // namespace
+
+TEST_CASE("queued sink: counts go on over a change of the writer", "[unit]") {
+  constexpr std::chrono::milliseconds kLong{5000};
+  const OpenWriter open = []() -> Result<std::unique_ptr<RecordWriter>> {
+    return std::unique_ptr<RecordWriter>(std::make_unique<CountingWriter>());
+  };
+  QueuedSink sink(std::make_unique<CountingWriter>(), 100);
+  for (const char* id : {"1", "2", "3"}) sink.accept(named(id));
+  sink.flush(kLong);
+  sink.change({open, open, {}, {}});
+  sink.accept(named("4"));
+  sink.flush(kLong);
+  const auto counts = sink.counts();
+  CHECK(counts.accepted == 4);
+  CHECK(counts.store->stored == 4);
+  CHECK(counts.store->bytes == 7);  // now
+  CHECK(counts.delivery->delivered == 4);
+  CHECK(counts.delivery->spool.records == 5);  // now
+  CHECK(counts.delivery->spool.dropped == 2);
+}
+
+TEST_CASE("queued sink: a record that a writer chokes on ends nothing, and is counted", "[unit]") {
+  QueuedSink sink(std::make_unique<CountingWriter>(), 100);
+  sink.accept(named("bad"));
+  sink.flush(std::chrono::milliseconds{5000});
+  sink.accept(named("good"));
+  sink.flush(std::chrono::milliseconds{5000});
+  CHECK(sink.counts().dropped == 1);
+  CHECK(sink.counts().store->stored == 1);
+}
+
+TEST_CASE("queued sink: a writer hears that there is nothing to do", "[unit]") {
+  QueuedSink sink(std::make_unique<CountingWriter>(), 100);
+  for (int i = 0; i < 300 && sink.counts().withheld == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  CHECK(sink.counts().withheld == 1);
 }
 
 TEST_CASE("terminal: figures for people", "[unit]") {

@@ -105,6 +105,9 @@ TEST_CASE("spool: damage costs the damaged record only", "[unit]") {
        },
        9},
       {"empty", [](const fs::path& f) { fs::resize_file(f, 0); }, 0},
+      // What a file system may leave where the power went: a length, and no data yet.
+      {"a tail of zeros", [](const fs::path& f) { fs::resize_file(f, fs::file_size(f) + 4096); },
+       10},
   };
   for (const auto& c : cases) {
     DYNAMIC_SECTION(c.name) {
@@ -121,6 +124,41 @@ TEST_CASE("spool: damage costs the damaged record only", "[unit]") {
       CHECK(spool->peek(100, 100000).back() == "fresh");
     }
   }
+}
+
+TEST_CASE("spool: a record that no start would read again is refused, and counted", "[unit]") {
+  ScratchDirectory scratch;
+  {
+    auto spool = open(scratch.path());
+    spool->append("first");
+    spool->append(std::string(Spool::kRecordBytes + 1, 'x'));
+    spool->append("");
+    spool->append("last");
+    CHECK(spool->counts().dropped == 2);
+  }
+  auto spool = open(scratch.path());
+  CHECK(spool->peek(10, 1000) == std::vector<std::string>{"first", "last"});
+}
+
+TEST_CASE("spool: what was dropped never becomes less", "[unit]") {
+  ScratchDirectory scratch;
+  auto spool = open(scratch.path(), Spool::kSegmentBytes * 2);
+  const std::string big(1'000'000, 'x');
+  std::uint64_t before = 0, taken = 0;
+  for (int round = 0; round < 20; ++round) {
+    const auto batch = spool->peek(3, 10'000'000);
+    for (int i = 0; i < 7; ++i) spool->append(big);
+    CHECK(spool->counts().dropped >= before);
+    if (round % 2 == 0) {  // every other batch does not get through
+      spool->pop(batch.size());
+      taken += batch.size();
+    }
+    CHECK(spool->counts().dropped >= before);
+    before = spool->counts().dropped;
+  }
+  spool->peek(1, 1);
+  const auto counts = spool->counts();
+  CHECK(counts.records + counts.dropped + taken == 140);
 }
 
 TEST_CASE("spool: memory only", "[unit]") {
