@@ -2,6 +2,7 @@
 #include "userspace/base/http_server.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <netinet/in.h>
@@ -12,6 +13,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <deque>
 #include <thread>
 
 #include "userspace/base/fd.h"
@@ -33,6 +35,51 @@ struct FreeHttp {
 };
 struct FreeEvent {
   void operator()(event* event) const { event_free(event); }
+};
+
+// The connections that libevent has, oldest first. It tells of new ones only; of one that it has
+// freed our reference remains, and no callbacks.
+class Connections {
+ public:
+  ~Connections() {
+    for (const auto* list : {&open_, &ending_}) {
+      for (auto* connection : *list) bufferevent_decref(connection);
+    }
+  }
+
+  // A bufferevent for the connection that was just accepted (evhttp_set_bevcb).
+  static bufferevent* accepted(event_base* base, void* self) {
+    auto* connection = bufferevent_socket_new(base, -1, 0);
+    if (connection != nullptr) static_cast<Connections*>(self)->add(connection);
+    return connection;
+  }
+
+ private:
+  void add(bufferevent* connection) {
+    for (auto* list : {&open_, &ending_}) {
+      std::erase_if(*list, [](bufferevent* known) {
+        if (!is_freed(known)) return false;
+        bufferevent_decref(known);
+        return true;
+      });
+    }
+    if (open_.size() >= HttpServer::kConnections) {
+      // Its end of file makes libevent close it, as soon as the loop comes to it.
+      ::shutdown(bufferevent_getfd(open_.front()), SHUT_RDWR);
+      ending_.push_back(open_.front());
+      open_.pop_front();
+    }
+    bufferevent_incref(connection);
+    open_.push_back(connection);
+  }
+  static bool is_freed(bufferevent* connection) {
+    bufferevent_data_cb read = nullptr, write = nullptr;
+    bufferevent_event_cb happened = nullptr;
+    bufferevent_getcb(connection, &read, &write, &happened, nullptr);
+    return read == nullptr && write == nullptr && happened == nullptr;
+  }
+
+  std::deque<bufferevent*> open_, ending_;
 };
 
 // The port that a socket is bound to; 0 if it cannot be said.
@@ -95,6 +142,7 @@ struct HttpServer::State {
   Handler handler;
   Fd stop;  // readable: end the loop
   std::unique_ptr<event_base, FreeBase> base;
+  Connections connections;
   std::unique_ptr<evhttp, FreeHttp> http;  // before its base
   std::unique_ptr<event, FreeEvent> stop_event;
   std::uint16_t port = 0;
@@ -145,6 +193,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const ListenAddress& addre
   evhttp_set_max_body_size(http, kBodyBytes);
   evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
   evhttp_set_gencb(http, &State::answer, state.get());
+  evhttp_set_bevcb(http, &Connections::accepted, &state->connections);
   const std::string host = address.host.empty() ? "::" : address.host;
   auto* socket = evhttp_bind_socket_with_handle(http, host.c_str(), address.port);
   if (socket == nullptr && address.host.empty()) {  // a host without IPv6

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A small HTTP/1.1 server over libevent: one thread, one event loop, any number of idle
-// connections. For the daemon's own pages, which are short; never faces the network by default.
+// A small HTTP/1.1 server over libevent: one thread, one event loop. For the daemon's own pages,
+// which are short; never faces the network by default. Its peers may be hostile all the same:
+// beyond kConnections the oldest connection is closed, so that nobody takes the daemon's file
+// descriptors.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,6 +28,8 @@ Result<ListenAddress> parse_listen(std::string_view text);
 
 class HttpServer {
  public:
+  static constexpr std::size_t kConnections = 64;
+
   struct Request {
     std::string method;  // GET or HEAD, all others are refused
     std::string path;    // without the query

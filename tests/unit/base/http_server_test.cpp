@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 
 #include "userspace/base/fd.h"
@@ -14,14 +16,19 @@ using namespace llmtap;
 
 namespace {
 
-// One request as text; everything the server says until it closes.
-std::string ask(std::uint16_t port, const std::string& request) {
-  const Fd fd(::socket(AF_INET, SOCK_STREAM, 0));
+Fd connect_to(std::uint16_t port) {
+  Fd fd(::socket(AF_INET, SOCK_STREAM, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  return fd;
+}
+
+// One request as text; everything the server says until it closes.
+std::string ask(std::uint16_t port, const std::string& request) {
+  const Fd fd = connect_to(port);
   REQUIRE(::write(fd.get(), request.data(), request.size()) ==
           static_cast<ssize_t>(request.size()));
   std::string answer;
@@ -68,17 +75,37 @@ TEST_CASE("http server: answers, refuses, and ends", "[unit]") {
 TEST_CASE("http server: many clients that say nothing hold nobody up", "[unit]") {
   const auto server = serve();
   std::vector<Fd> silent;
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(server->port());
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  for (int i = 0; i < 200; ++i) {
-    silent.emplace_back(::socket(AF_INET, SOCK_STREAM, 0));
-    REQUIRE(::connect(silent.back().get(), reinterpret_cast<sockaddr*>(&address), sizeof address) ==
-            0);
-  }
+  for (int i = 0; i < 200; ++i) silent.push_back(connect_to(server->port()));
   CHECK(ask(server->port(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             .starts_with("HTTP/1.1 200"));
+}
+
+// A client that opens connections must not take the file descriptors of the daemon.
+TEST_CASE("http server: the number of connections is bounded", "[unit]") {
+  const auto server = serve();
+  const auto open_files = [] {
+    const std::filesystem::directory_iterator files("/proc/self/fd"), end;
+    return static_cast<std::size_t>(std::distance(files, end));
+  };
+  const auto before = open_files();
+  std::vector<Fd> silent;
+  for (int i = 0; i < 400; ++i) {
+    silent.push_back(connect_to(server->port()));
+    if (i % 3 == 0) {  // a head that never ends
+      REQUIRE(::write(silent.back().get(), "GET / HTTP/1.1\r\nX: ", 19) > 0);
+    }
+  }
+  // Answered after all that came before it.
+  CHECK(ask(server->port(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .starts_with("HTTP/1.1 200"));
+  const auto theirs = open_files() - before - silent.size();
+  CHECK(theirs <= HttpServer::kConnections + 8);
+  // The newest is served still.
+  const std::string request = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  const auto fd = connect_to(server->port());
+  REQUIRE(::write(fd.get(), request.data(), request.size()) > 0);
+  char buffer[64];
+  CHECK(::read(fd.get(), buffer, sizeof buffer) > 0);
 }
 
 TEST_CASE("http server: a port that is taken is said", "[unit]") {
