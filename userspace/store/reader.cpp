@@ -83,17 +83,6 @@ struct StoreReader::State {
   Database db;
   explicit State(Database database) : db(std::move(database)) {}
 
-  std::vector<std::int64_t> search_days() const {
-    std::vector<std::int64_t> days;
-    auto tables = db.prepare(
-        "SELECT substr(name, 8) FROM sqlite_master WHERE type = 'table' AND name GLOB "
-        "'search_[0-9]*'"
-        " AND name NOT GLOB 'search_*_*'");
-    if (!tables) return days;
-    while (tables->step() == SQLITE_ROW) days.push_back(tables->integer(0));
-    return days;
-  }
-
   struct Span {
     std::int64_t from, to;  // ids, [from, to)
   };
@@ -158,6 +147,7 @@ StoreReader::~StoreReader() = default;
 Result<std::unique_ptr<StoreReader>> StoreReader::open(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
+    if (error) return Error{path + ": " + error.message()};
     return Error{path + ": no store here yet; `llmtap run` makes one"};
   }
   auto db = Database::open(path, Database::Mode::kReadOnly);
@@ -188,7 +178,7 @@ Result<std::vector<CallRow>> StoreReader::calls(const CallQuery& query) const {
   constexpr auto kEver = std::numeric_limits<std::int64_t>::max();
   State::Span span{query.from_us.value_or(0), query.to_us.value_or(kEver)};
   span.to = std::min(span.to, query.before_id.value_or(kEver));
-  const auto days = state_->search_days();
+  const auto days = search_days(state_->db);
   if (!searches(query.filter) || days.empty()) return state_->page(query, span, days, query.limit);
 
   // Newest day first, and stop when there is enough: a block is found on every day on which a call
@@ -246,7 +236,7 @@ Result<std::vector<RollupRow>> StoreReader::rollup(const RollupQuery& query) con
 
 Result<std::vector<CallRow>> StoreReader::arrived_after(std::int64_t seq, const Filter& filter,
                                                         std::size_t limit) const {
-  const auto condition = filter_sql(filter, state_->search_days());
+  const auto condition = filter_sql(filter, search_days(state_->db));
   const std::string sql =
       std::string("SELECT ") + kColumns +
       ", detail.seq FROM detail JOIN call ON call.id = detail.call WHERE detail.seq > " +

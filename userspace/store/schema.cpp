@@ -104,6 +104,16 @@ Status migrate(Database& database) {
   return Unit{};
 }
 
+std::vector<std::int64_t> search_days(const Database& database) {
+  std::vector<std::int64_t> days;
+  auto tables = database.prepare(
+      "SELECT substr(name, 8) FROM sqlite_master WHERE type = 'table' AND name GLOB 'search_[0-9]*'"
+      " AND name NOT GLOB 'search_*_*'");
+  if (!tables) return days;
+  while (tables->step() == SQLITE_ROW) days.push_back(tables->integer(0));
+  return days;
+}
+
 std::string search_table(std::int64_t day) { return "search_" + std::to_string(day); }
 
 }  // namespace llmtap

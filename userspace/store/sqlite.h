@@ -35,6 +35,7 @@ class Statement {
   int step() { return sqlite3_step(statement_.get()); }
   void reset();
 
+  int columns() const { return sqlite3_column_count(statement_.get()); }
   bool is_null(int column) const;
   std::int64_t integer(int column) const;
   std::optional<std::int64_t> optional(int column) const;

@@ -8,11 +8,13 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
 
+#include "userspace/store/call_columns.h"
 #include "userspace/store/compression.h"
 #include "userspace/store/retention.h"
 #include "userspace/store/rollup.h"
@@ -30,22 +32,6 @@ std::string content_hash(std::string_view text) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
   return {reinterpret_cast<const char*>(digest.data()), kHashBytes};
-}
-
-std::int64_t to_us(std::uint64_t ns) { return static_cast<std::int64_t>(ns / 1000); }
-
-std::optional<std::int64_t> count(const std::optional<std::uint64_t>& value) {
-  return value ? std::optional<std::int64_t>(static_cast<std::int64_t>(*value)) : std::nullopt;
-}
-
-std::optional<std::int64_t> cost_nano(const CallSummary& call) {
-  if (!call.cost_usd) return std::nullopt;
-  return static_cast<std::int64_t>(*call.cost_usd * 1e9 + 0.5);
-}
-
-std::int64_t flags_of(const CallSummary& call) {
-  return (call.streamed ? kFlagStreamed : 0) | (call.partial ? kFlagPartial : 0) |
-         (call.server_end ? kFlagServerEnd : 0) | (call.tokens_estimated ? kFlagEstimated : 0);
 }
 
 constexpr const char* kInsertCall =
@@ -77,6 +63,7 @@ struct Store::State {
   Status insert_texts(std::int64_t id, const StoredCall& call);
   Result<std::int64_t> block_id(const StoredBlock& block, std::int64_t day);
   Status index_block(std::int64_t block, const std::string& search, std::int64_t day);
+  Result<bool> drop_search_before(std::int64_t day);
   Status drop_days_before(std::int64_t day);
   void roll_back();
   void read_search_days();
@@ -99,7 +86,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
   if (status) {
     status = db->execute(
         "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
-        "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;");
+        "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;"
+        // What one great transaction made of the log is given back.
+        "PRAGMA journal_size_limit = 67108864;");
   }
   if (status) status = migrate(*db);
   ::umask(before);
@@ -132,12 +121,8 @@ void Store::State::roll_back() {
 }
 
 void Store::State::read_search_days() {
-  search_days.clear();
-  auto tables = db.prepare(
-      "SELECT substr(name, 8) FROM sqlite_master WHERE type = 'table' AND name GLOB 'search_[0-9]*'"
-      " AND name NOT GLOB 'search_*_*'");
-  if (!tables) return;
-  while (tables->step() == SQLITE_ROW) search_days.insert(tables->integer(0));
+  const auto days = llmtap::search_days(db);
+  search_days = {days.begin(), days.end()};
 }
 
 Result<Statement*> Store::State::statement(const std::string& sql) {
@@ -342,29 +327,28 @@ Status Store::State::index_block(std::int64_t block, const std::string& search, 
 }
 
 Result<bool> Store::retain(const Retention& retention, TimeNs now_ns) {
-  constexpr std::int64_t kPiece = 500;  // calls per transaction: readers and the writer hardly wait
   auto& state = *state_;
-  const auto pages = state.db.number("PRAGMA page_count");
-  const auto free_pages = state.db.number("PRAGMA freelist_count");
-  const auto page = state.db.number("PRAGMA page_size");
-  if (!pages || !free_pages || !page) return Error{"the size of the store cannot be read"};
-  const auto used = ((*pages).value_or(0) - (*free_pages).value_or(0)) * (*page).value_or(0);
+  const auto used = used_bytes(state.db);
+  if (!used) return used.error();
   const auto keep_s = std::chrono::duration_cast<std::chrono::seconds>(retention.keep).count();
   if (auto status = retain_rollups(state.db, to_us(now_ns) / 1'000'000, keep_s); !status)
     return status.error();
-  const bool too_much = static_cast<std::uint64_t>(used) > retention.max_bytes;
+  const bool too_much = *used > retention.max_bytes;
 
   std::int64_t cutoff = to_us(now_ns) - std::chrono::microseconds(retention.keep).count();
   if (too_much) {
-    auto edge =
-        state.db.number("SELECT id FROM call ORDER BY id LIMIT 1 OFFSET " + std::to_string(kPiece));
+    auto edge = edge_of_oldest(state.db);
     if (!edge) return edge.error();
     cutoff = std::max(cutoff, (*edge).value_or(cutoff));
   }
   auto oldest = state.db.number("SELECT min(id) FROM call");
   if (!oldest) return oldest.error();
-  if (!*oldest || **oldest >= cutoff) return false;
-  if (auto status = delete_calls_before(state.db, cutoff, kPiece); !status) return status.error();
+  if (!*oldest || **oldest >= cutoff) {
+    // Only texts to search are left, of calls that are gone, in a table of this day.
+    if (too_much) return state.drop_search_before(std::numeric_limits<std::int64_t>::max());
+    return false;
+  }
+  if (auto status = delete_calls_before(state.db, cutoff); !status) return status.error();
   auto next = state.db.number("SELECT min(id) FROM call");
   if (!next) return next.error();
   if (auto status = state.drop_days_before((*next).value_or(cutoff) / kDayUs); !status)
@@ -374,14 +358,27 @@ Result<bool> Store::retain(const Retention& retention, TimeNs now_ns) {
   return (*next && **next < cutoff) || too_much;
 }
 
-// No call of those days is left, so no call has their blocks.
-Status Store::State::drop_days_before(std::int64_t day) {
+// True if there was any.
+Result<bool> Store::State::drop_search_before(std::int64_t day) {
+  bool dropped = false;
   while (!search_days.empty() && *search_days.begin() < day) {
     const std::int64_t first = *search_days.begin();
     statements.clear();  // one of them may hold the table
     if (auto status = db.execute("DROP TABLE IF EXISTS " + search_table(first)); !status)
-      return status;
+      return status.error();
     search_days.erase(search_days.begin());
+    dropped = true;
+  }
+  return dropped;
+}
+
+// No call of those days is left, so no call has their blocks.
+Status Store::State::drop_days_before(std::int64_t day) {
+  const auto dropped = drop_search_before(day);
+  if (!dropped) return dropped.error();
+  if (*dropped) {
+    names.clear();
+    if (auto status = delete_unused_names(db); !status) return status;
   }
   auto blocks =
       statement("DELETE FROM block WHERE id IN (SELECT id FROM block WHERE day < ? LIMIT 5000)");

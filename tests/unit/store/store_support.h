@@ -61,7 +61,8 @@ inline void insert(Store& store, const CallRecord& call) {
   REQUIRE(status.ok());
 }
 
-inline std::vector<CallRow> find(const std::string& path, const std::string& filter) {
+inline std::vector<CallRow> find(const std::string& path, const std::string& filter,
+                                 std::size_t limit = 100) {
   auto reader = StoreReader::open(path);
   REQUIRE(reader.ok());
   auto parsed = parse_filter(filter);
@@ -69,6 +70,7 @@ inline std::vector<CallRow> find(const std::string& path, const std::string& fil
   REQUIRE(parsed.ok());
   CallQuery query;
   query.filter = *parsed;
+  query.limit = limit;
   auto rows = (*reader)->calls(query);
   INFO((rows.ok() ? "" : rows.error().message));
   REQUIRE(rows.ok());
