@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import tempfile
 import time
@@ -126,6 +127,13 @@ class World:
         results = [json.loads(line) for line in done.stdout.splitlines()]
         return {result["nonce"]: result for result in results}
 
+    def curl(self, call, *options):
+        """Makes one call with the curl program."""
+        headers = [word for key, value in call["headers"].items() for word in ("-H", f"{key}: {value}")]
+        run(*self.inside("curl", "-sS", *options, f"https://{call['host']}{call['path']}", "-d",
+                         call["body"], *headers),
+            env=self.environment(), stdout=subprocess.DEVNULL)
+
 
 class Daemon:
     """The real binary, writing JSON lines and a store into a directory of its own."""
@@ -192,6 +200,43 @@ class WorldCase(unittest.TestCase):
         daemon = Daemon(self.world, *arguments, env=env)
         self.addCleanup(daemon.stop)
         return daemon
+
+    def check_span(self, event, issued, result):
+        """The span of one call is what its client sent, received and measured."""
+        recorded = recording(issued["play"])
+        self.assertEqual(result["received"], recorded["body"])
+        self.assertEqual(event["status"], "ok" if recorded["status"] < 400 else "error")
+        if recorded["status"] < 400:
+            self.assertGreater(event["metrics"]["output_tokens"], 0)
+        self.assertGreaterEqual(event["start_ns"] + 2_000_000, result["start_ns"])
+        self.assertLessEqual(event["start_ns"] + event["duration"], result["end_ns"] + 2_000_000)
+
+    def round(self, daemon, client, command, jobs, parallel):
+        """A client makes `jobs`: every call is exactly one span, and nothing else is. Returns how far
+        the times to first token are off, in ms."""
+        before = len(daemon.events())
+        results = self.world.client(command, jobs, parallel)
+        self.assertEqual(len(results), len(jobs), "the client itself failed")
+        by_nonce = {}
+        for event in daemon.wait(before + len(jobs))[before:]:
+            by_nonce.setdefault(nonce_of(event), []).append(event)
+        captured = [j for j in jobs if j["nonce"] in by_nonce]
+        off = []
+        for issued in captured:
+            event, result = by_nonce[issued["nonce"]][0], results[issued["nonce"]]
+            self.check_span(event, issued, result)
+            first = event["metrics"].get("time_to_first_token")
+            if first is not None and issued["play"].endswith("stream"):
+                off.append(abs(event["start_ns"] + first * 1e9 - result["first_ns"]) / 1e6)
+        off.sort()
+        print(f"  {client:20} x{parallel:<3} captured {len(captured)}/{len(jobs)} = "
+              f"{len(captured) / len(jobs):.3f}  ttft off by median {statistics.median(off):.2f} ms, "
+              f"p99 {off[int(len(off) * 0.99)]:.2f} ms, max {off[-1]:.2f} ms", flush=True)
+        self.assertEqual(len(captured), len(jobs))
+        self.assertTrue(all(len(events) == 1 for events in by_nonce.values()),
+                        "a call must be one span")
+        self.assertEqual(len(by_nonce), len(jobs), "something else was captured")
+        return off
 
 
 def recording(name):
