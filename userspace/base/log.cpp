@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "userspace/base/terminal.h"
+
 namespace llmtap {
 namespace {
 
@@ -19,7 +21,7 @@ void write_line(int priority, std::string_view label, std::string_view message) 
   }
   line += "llmtap: ";
   line += label;
-  line += message;
+  line += printable(message);  // names of files and answers of peers are in it
   line += '\n';
   // Nothing sensible is left to do if stderr is gone.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());

@@ -2,15 +2,15 @@
 #include "userspace/sinks/line_writer.h"
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "userspace/base/log.h"
+#include "userspace/base/terminal.h"
 #include "userspace/sinks/terminal_table.h"
 
 namespace llmtap {
@@ -27,7 +27,7 @@ class LineWriter final : public RecordWriter {
   std::string_view name() const override { return name_; }
 
   void write(std::span<const SharedCall> calls) override {
-    std::string lines;
+    std::string lines = torn_ ? "\n" : "";
     for (const auto& call : calls) {
       if (const auto line = format_(*call)) {
         lines += *line;
@@ -42,12 +42,18 @@ class LineWriter final : public RecordWriter {
     while (!bytes.empty()) {
       const auto written = ::write(fd_, bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
+      if (written < 0 && errno == EAGAIN) {  // a terminal or pipe that somebody made non-blocking
+        pollfd room{fd_, POLLOUT, 0};
+        ::poll(&room, 1, -1);
+        continue;
+      }
       if (written <= 0) {
         if (!failed_) log_error(name_ + ": " + std::strerror(errno) + "; lines are lost");
         failed_ = true;
         return;
       }
       failed_ = false;
+      torn_ = bytes[static_cast<std::size_t>(written) - 1] != '\n';
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
   }
@@ -57,18 +63,8 @@ class LineWriter final : public RecordWriter {
   const bool owned_;
   const FormatLine format_;
   bool failed_ = false;  // said so once
+  bool torn_ = false;    // the disk took a part of a line: the next one is none of it
 };
-
-TableStyle style_of_stdout() {
-  TableStyle style;
-  const char* term = std::getenv("TERM");
-  style.color = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr &&
-                (term == nullptr || std::strcmp(term, "dumb") != 0);
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-    style.columns = size.ws_col;
-  return style;
-}
 
 }  // namespace
 
@@ -86,7 +82,8 @@ Result<std::unique_ptr<RecordWriter>> open_line_writer(std::string name, const s
 
 std::unique_ptr<RecordWriter> make_terminal_writer() {
   auto format = [first = true](const CallRecord& call) mutable -> std::optional<std::string> {
-    const TableStyle style = style_of_stdout();  // again: the window may have changed
+    const Terminal terminal = stdout_terminal();  // again: the window may have changed
+    const TableStyle style{.color = terminal.color, .columns = terminal.columns};
     std::string line = table_line(summarize(call), style);
     if (std::exchange(first, false)) line = table_header(style) + '\n' + line;
     return line;

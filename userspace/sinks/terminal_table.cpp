@@ -7,6 +7,8 @@
 #include <ctime>
 #include <string_view>
 
+#include "userspace/base/terminal.h"
+
 namespace llmtap {
 namespace {
 
@@ -20,7 +22,7 @@ constexpr std::string_view kCyan = "\x1b[36m";
 
 struct Column {
   const char* title;
-  std::size_t width;  // 0: flexible
+  std::size_t width;
   bool right;
 };
 enum ColumnIndex : std::size_t {
@@ -39,7 +41,7 @@ enum ColumnIndex : std::size_t {
 constexpr std::array<Column, kColumns> kTable = {{{"TIME", 12, false},
                                                   {"SERVICE", 18, false},
                                                   {"PROVIDER", 12, false},
-                                                  {"MODEL", 0, false},
+                                                  {"MODEL", 14, false},
                                                   {"IN", 6, true},
                                                   {"OUT", 6, true},
                                                   {"COST", 9, true},
@@ -47,49 +49,60 @@ constexpr std::array<Column, kColumns> kTable = {{{"TIME", 12, false},
                                                   {"DURATION", 8, true},
                                                   {"STATUS", 14, false}}};
 constexpr std::size_t kDateWidth = 11;  // "2026-11-24 "
+constexpr std::size_t kMostModel = 32;
 
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+// What gives way first where the terminal is narrow, until it fits. Width 0: left out.
+struct Step {
+  ColumnIndex column;
+  std::size_t width;
+};
+constexpr std::array kSteps = {Step{kService, 14}, Step{kTime, 8},    Step{kTtft, 0},
+                               Step{kService, 10}, Step{kCost, 0},    Step{kStatus, 12},
+                               Step{kProvider, 9}, Step{kInput, 0},   Step{kOutput, 0},
+                               Step{kModel, 10},   Step{kProvider, 0},  Step{kService, 7}};
 
-// Cut and padded to `width` code points. A character is taken to be one cell wide.
-std::string cell(std::string_view text, std::size_t width, bool right) {
-  std::string out;
-  std::size_t used = 0;
-  for (std::size_t i = 0; i < text.size();) {
-    std::size_t next = i + 1;
-    while (next < text.size() && continues(text[next])) ++next;
-    if (used + 1 == width && next < text.size()) {
-      out += "…";
-      ++used;
-      break;
-    }
-    if (used == width) break;
-    const auto first = static_cast<unsigned char>(text[i]);
-    // C0 controls, DEL, and the C1 controls that UTF-8 writes as c2 80..9f.
-    const bool c1 =
-        first == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (first < 0x20 || first == 0x7f || c1) {
-      out += '?';
-    } else {
-      out.append(text, i, next - i);
-    }
-    ++used;
-    i = next;
+using Widths = std::array<std::size_t, kColumns>;
+
+std::size_t total(const Widths& widths) {
+  std::size_t sum = 0;
+  for (const auto width : widths) sum += width == 0 ? 0 : width + 1;
+  return sum - 1;
+}
+
+Widths widths_of(const TableStyle& style) {
+  Widths widths{};
+  for (std::size_t i = 0; i < kColumns; ++i) widths[i] = kTable[i].width;
+  const std::size_t date = style.date ? kDateWidth : 0;
+  widths[kTime] += date;
+  for (const auto& step : kSteps) {
+    if (total(widths) <= style.columns) break;
+    widths[step.column] = step.width + (step.column == kTime ? date : 0);
   }
-  const std::string pad(width > used ? width - used : 0, ' ');
-  return right ? pad + out : out + pad;
+  if (const auto used = total(widths); used < style.columns)
+    widths[kModel] = std::min(kMostModel, widths[kModel] + style.columns - used);
+  return widths;
 }
 
-std::size_t width_of(std::size_t column, const TableStyle& style) {
-  if (column == kTime && style.date) return kTable[kTime].width + kDateWidth;
-  if (kTable[column].width != 0) return kTable[column].width;
-  std::size_t others = style.date ? kDateWidth : 0;
-  for (const auto& other : kTable) others += other.width + 1;
-  constexpr std::size_t kLeast = 14;
-  constexpr std::size_t kMost = 32;
-  const std::size_t left = style.columns > others ? style.columns - others : 0;
-  return std::clamp(left, kLeast, kMost);
+// The cells of one line; `color` by column, where asked for.
+std::string line_of(const std::array<std::string, kColumns>& texts,
+                    const std::array<std::string_view, kColumns>& colors, const TableStyle& style) {
+  const Widths widths = widths_of(style);
+  std::string line;
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    if (widths[i] == 0) continue;
+    if (i > 0) line += ' ';
+    // The last column is neither padded nor cut: an error's name must stay readable.
+    const std::string cell =
+        i == kStatus ? printable(texts[i]) : fit_cells(texts[i], widths[i], kTable[i].right);
+    const bool paint = style.color && !colors[i].empty();
+    if (paint) line += colors[i];
+    line += cell;
+    if (paint) line += kReset;
+  }
+  return line;
 }
 
+// As much as the column is wide: without milliseconds if it is narrow.
 std::string format_time(TimeNs ns, const TableStyle& style) {
   const auto seconds = static_cast<std::time_t>(ns / 1'000'000'000);
   std::tm tm{};
@@ -101,8 +114,10 @@ std::string format_time(TimeNs ns, const TableStyle& style) {
   std::array<char, 40> text{};
   const auto length =
       std::strftime(text.data(), text.size(), style.date ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm);
-  std::snprintf(text.data() + length, text.size() - length, ".%03u",
-                static_cast<unsigned>(ns / 1'000'000 % 1000));
+  if (widths_of(style)[kTime] > length) {
+    std::snprintf(text.data() + length, text.size() - length, ".%03u",
+                  static_cast<unsigned>(ns / 1'000'000 % 1000));
+  }
   return text.data();
 }
 
@@ -140,10 +155,15 @@ std::string format_duration(std::uint64_t ns) {
 std::string format_count(std::uint64_t count) {
   std::array<char, 32> text{};
   if (count < 100'000) return std::to_string(count);
-  if (count < 1'000'000) {
-    std::snprintf(text.data(), text.size(), "%.0fk", static_cast<double>(count) / 1e3);
+  const double number = static_cast<double>(count);
+  if (count < 999'500) {
+    std::snprintf(text.data(), text.size(), "%.0fk", number / 1e3);
+  } else if (count < 999'950'000) {
+    std::snprintf(text.data(), text.size(), "%.1fM", number / 1e6);
+  } else if (count < 999'950'000'000) {
+    std::snprintf(text.data(), text.size(), "%.1fG", number / 1e9);
   } else {
-    std::snprintf(text.data(), text.size(), "%.1fM", static_cast<double>(count) / 1e6);
+    std::snprintf(text.data(), text.size(), "%.0e", number);  // nobody's real figure
   }
   return text.data();
 }
@@ -156,12 +176,9 @@ std::string format_cost(double usd) {
 }
 
 std::string table_header(const TableStyle& style) {
-  std::string line;
-  for (std::size_t i = 0; i < kColumns; ++i) {
-    if (i > 0) line += ' ';
-    line += cell(kTable[i].title, width_of(i, style), kTable[i].right);
-  }
-  while (line.ends_with(' ')) line.pop_back();
+  std::array<std::string, kColumns> titles;
+  for (std::size_t i = 0; i < kColumns; ++i) titles[i] = kTable[i].title;
+  const std::string line = line_of(titles, {}, {.date = style.date, .columns = style.columns});
   return style.color ? std::string(kDim) + line + std::string(kReset) : line;
 }
 
@@ -181,24 +198,7 @@ std::string table_line(const CallSummary& call, const TableStyle& style) {
       format_duration(call.duration_ns),
       status_text(call)};
   const std::string_view status_color = !call.ok() ? kRed : call.partial ? kYellow : kGreen;
-  const std::array<std::string_view, kColumns> colors = {kDim, kBold, "", kCyan, "",
-                                                         "",   "",    "", "",    status_color};
-  std::string line;
-  for (std::size_t i = 0; i < kColumns; ++i) {
-    if (i > 0) line += ' ';
-    // The last column is neither padded nor cut: an error's name must stay readable.
-    const auto width =
-        i == kStatus ? std::max<std::size_t>(texts[i].size(), 1) : width_of(i, style);
-    std::string text = cell(texts[i], width, kTable[i].right);
-    if (i == kStatus) {
-      while (text.ends_with(' ')) text.pop_back();
-    }
-    const bool paint = style.color && !colors[i].empty();
-    if (paint) line += colors[i];
-    line += text;
-    if (paint) line += kReset;
-  }
-  return line;
+  return line_of(texts, {kDim, kBold, "", kCyan, "", "", "", "", "", status_color}, style);
 }
 
 }  // namespace llmtap

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Calls as aligned lines for people: `run` in a terminal, `tail` and `calls` share it. Pure.
-// Text off the wire is cut to its column and stripped of control characters.
+// Text off the wire is cut to its column and fit to be shown (base/terminal.h). A narrow terminal
+// gets fewer columns; a line is only longer than it where an error's name is.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,7 @@ struct TableStyle {
   bool color = false;
   bool date = false;          // show the day as well
   bool utc = false;           // else local time
-  std::size_t columns = 120;  // of the terminal; the model column takes what is left
+  std::size_t columns = 120;  // of the terminal; the model takes what is left
 };
 
 // Both without a trailing newline.

@@ -2,6 +2,7 @@
 #include "userspace/sinks/metrics/call_metrics.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "userspace/base/call_summary.h"
@@ -71,7 +72,9 @@ void CallMetrics::add(const CallRecord& call) {
   if (const auto gap = token_gap(call)) series.output_token_gap.observe(*gap);
   const bool hop = is_hop(call);
   if (!hop) add_tokens(series, call);
-  if (call.cost) {
+  // What a provider says may be anything, and a counter only rises.
+  const bool costs = call.cost && std::isfinite(call.cost->total_usd) && call.cost->total_usd >= 0;
+  if (costs) {
     series.cost[call.cost->source == Cost::Source::kProvider ? "provider" : "table"] +=
         call.cost->total_usd;
   } else if (summary.ok() && !hop) {
@@ -97,11 +100,12 @@ void CallMetrics::add_tokens(Series& series, const CallRecord& call) {
 
 void CallMetrics::add_rate_limits(Series& series, const CallRecord& call) {
   for (const auto& limit : call.rate_limits) {
-    const auto known = series.rate_limits.find(limit.name);
+    const auto name = label_text(limit.name);
+    const auto known = series.rate_limits.find(name);
     if (known != series.rate_limits.end()) {
       known->second = limit;
     } else if (series.rate_limits.size() < kRateLimits) {
-      series.rate_limits.emplace(limit.name, limit);
+      series.rate_limits.emplace(name, limit);
     }
   }
 }

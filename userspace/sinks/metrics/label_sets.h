@@ -14,6 +14,12 @@
 
 namespace llmtap {
 
+// Longest value of a label that is text off the wire.
+inline constexpr std::size_t kLabelBytes = 128;
+
+// `text` as the value of a label: valid UTF-8 without controls, cut to kLabelBytes.
+std::string label_text(std::string_view text);
+
 struct LabelSet {
   std::string provider;
   std::string model;  // empty: the call names none
@@ -28,7 +34,6 @@ class LabelSets {
   static constexpr std::size_t kProviders = 64;
   static constexpr std::size_t kModels = 256;
   static constexpr std::size_t kServices = 256;
-  static constexpr std::size_t kValueBytes = 128;
 
   // `most` combinations; beyond it at most one more per provider.
   explicit LabelSets(std::size_t most) : most_(most) {}

@@ -3,6 +3,7 @@
 
 #include <protozero/pbf_writer.hpp>
 
+#include "userspace/base/utf8.h"
 #include "userspace/sinks/otlp/fields.h"
 
 namespace llmtap::otlp {

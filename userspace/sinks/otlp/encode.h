@@ -39,7 +39,4 @@ Framing framing(Signal signal, Format format);
 // The path below a base endpoint: "v1/traces", "v1/metrics", "v1/logs".
 std::string_view path_of(Signal signal);
 
-// `text` with U+FFFD for bytes that are no UTF-8 (overlong forms and surrogates included).
-std::string valid_utf8(std::string_view text);
-
 }  // namespace llmtap::otlp

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "userspace/base/utf8.h"
 #include "userspace/sinks/otlp/encode.h"
 #include "userspace/sinks/otlp/span_map.h"
 
