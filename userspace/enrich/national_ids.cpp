@@ -55,15 +55,7 @@ Plain plain(std::string_view text) {
 
 bool month_day(int month, int day) { return month >= 1 && month <= 12 && day >= 1 && day <= 31; }
 
-bool luhn(const Plain& n) {
-  int sum = 0;
-  for (std::size_t i = 0; i < n.size; ++i) {
-    int value = n[n.size - 1 - i];
-    if (i % 2 == 1 && (value *= 2) > 9) value -= 9;
-    sum += value;
-  }
-  return sum % 10 == 0;
-}
+bool luhn(const Plain& n) { return scan::luhn({n.chars.data(), n.size}); }
 
 bool us_ssn(const Plain& n) {
   const int area = n.number(0, 3);

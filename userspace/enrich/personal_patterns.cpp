@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/enrich/personal_patterns.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "userspace/enrich/national_ids.h"
@@ -11,34 +12,43 @@ namespace {
 
 using namespace scan;
 
-bool luhn(std::string_view text) {
-  int sum = 0;
-  bool doubled = false;
-  for (std::size_t i = text.size(); i-- > 0;) {
-    if (!digit(text[i])) continue;
-    int value = text[i] - '0';
-    if (doubled && (value *= 2) > 9) value -= 9;
-    doubled = !doubled;
-    sum += value;
-  }
-  return sum % 10 == 0;
+// Of an issuer's range and of its length (ISO/IEC 7812; the networks' own tables): times in
+// milliseconds, ids and other numbers pass Luhn's check one in ten.
+bool issued(std::string_view number) {
+  int first4 = 0;
+  for (const char c : number.substr(0, 4)) first4 = first4 * 10 + (c - '0');
+  const int first2 = first4 / 100;
+  const auto size = number.size();
+  if (first2 / 10 == 4) return size == 13 || size == 16 || size == 19;  // Visa
+  if (first2 == 34 || first2 == 37) return size == 15;                  // Amex
+  if (first2 >= 51 && first2 <= 55) return size == 16;                  // Mastercard
+  if (first4 >= 2221 && first4 <= 2720) return size == 16;              // Mastercard
+  if (first4 >= 2200 && first4 <= 2204) return size >= 16;              // Mir
+  if (first2 == 30 || first2 == 36 || first2 == 38 || first2 == 39) return size >= 14;  // Diners
+  if (first2 == 35 || first2 == 81 || first2 == 82) return size >= 16;  // JCB, RuPay
+  return first2 == 50 || (first2 >= 56 && first2 <= 69);  // Maestro, Discover, UnionPay
 }
 
+// In one piece or in groups. Other numbers may follow (a date): the longest that is one counts.
 Find card(std::string_view text, std::size_t at) {
-  const auto length = run(text, at, [](char c) { return digit(c) || c == ' ' || c == '-'; }, 24);
-  std::size_t digits = 0;
-  std::size_t end = 0;
-  for (std::size_t i = 0; i < length; ++i) {
-    if (digit(text[at + i])) {
-      ++digits;
-      end = i + 1;
-    }
+  constexpr std::size_t kFewest = 13, kMost = 19, kWidest = 24;
+  char digits[kMost];
+  std::size_t count = 0, end = 0;
+  for (std::size_t i = at; i < std::min(text.size(), at + kWidest); ++i) {
+    if (text[i] == ' ' || text[i] == '-') continue;
+    if (!digit(text[i]) || count == kMost) break;
+    digits[count++] = text[i];
+    const std::string_view number(digits, count);
+    const bool group_ends = i + 1 >= text.size() || !alnum(text[i + 1]);
+    if (group_ends && count >= kFewest && issued(number) && luhn(number)) end = i + 1 - at;
   }
-  return digits >= 13 && digits <= 19 && luhn(text.substr(at, end)) ? Find{0, end, "card"} : Find{};
+  return end != 0 ? Find{0, end, "card"} : Find{};
 }
 
-// "+", then 8 to 15 digits with the usual signs between them (E.164).
+// "+", then 8 to 15 digits, the first not 0, with the usual signs between them (E.164).
 Find phone(std::string_view text, std::size_t at) {
+  const char first = at + 1 < text.size() ? text[at + 1] : ' ';
+  if (first != '(' && (first < '1' || first > '9')) return {};
   const auto dialled = [](char c) {
     return digit(c) || c == ' ' || c == '-' || c == '(' || c == ')' || c == '.';
   };
@@ -116,7 +126,11 @@ Find email(std::string_view text, std::size_t at) {
   while (domain > 0 && text[at + local + domain] == '.') --domain;
   const auto name = text.substr(at + local + 1, domain);
   const auto dot = name.rfind('.');
-  if (dot == std::string_view::npos || dot == 0 || name.size() - dot < 3) return {};
+  if (dot == std::string_view::npos || dot == 0) return {};
+  // "lodash@4.17.21" is none: a top-level domain is letters (RFC 3696 2).
+  const auto top = name.substr(dot + 1);
+  const bool letters = std::all_of(top.begin(), top.end(), alpha) || top.starts_with("xn--");
+  if (top.size() < 2 || !letters) return {};
   return {0, local + 1 + domain, "email"};
 }
 

@@ -100,15 +100,17 @@ bool ModelRule::fits(std::string_view model) const {
   }
 }
 
-std::size_t best_fit(const std::vector<ModelRule>& rules, std::string_view model) {
-  // Exact beats prefix beats anything else; within one kind the longer text is the closer one.
+// Exact beats prefix beats anything else; within one kind the longer text is the closer one.
+std::size_t ModelRule::fit(std::string_view model) const {
   constexpr std::size_t kKind = 1000;
+  if (!fits(model)) return 0;
+  const std::size_t kind = sign == '=' ? 3 : sign == '^' ? 2 : 1;
+  return kind * kKind + std::min(text.size(), kKind - 1);
+}
+
+std::size_t best_fit(const std::vector<ModelRule>& rules, std::string_view model) {
   std::size_t best = 0;
-  for (const auto& rule : rules) {
-    if (!rule.fits(model)) continue;
-    const std::size_t kind = rule.sign == '=' ? 3 : rule.sign == '^' ? 2 : 1;
-    best = std::max(best, kind * kKind + std::min(rule.text.size(), kKind - 1));
-  }
+  for (const auto& rule : rules) best = std::max(best, rule.fit(model));
   return best;
 }
 
@@ -119,7 +121,7 @@ std::optional<double> tier_factor(const PricedProvider& provider, const std::str
   std::optional<double> factor;
   std::size_t best = 0;
   for (const auto& [rule, value] : rules->second) {
-    const auto fit = best_fit({rule}, model);
+    const auto fit = rule.fit(model);
     if (fit <= best) continue;
     best = fit;
     factor = value;

@@ -24,8 +24,9 @@ struct ModelRule {
   std::optional<std::regex> regex;
 
   bool fits(std::string_view model) const;
+  std::size_t fit(std::string_view model) const;  // how well: 0 no, else more exact is more
 };
-// How well: 0 no, else longer and more exact is more.
+// That of the best rule.
 std::size_t best_fit(const std::vector<ModelRule>& rules, std::string_view model);
 
 struct PriceRow {

@@ -29,7 +29,7 @@ struct Range {
 template <class Table, class First>
 constexpr std::array<Range, 256> by_first_byte(const Table& table, First first) {
   std::array<Range, 256> ranges{};
-  for (std::size_t i = 0; i < table.size(); ++i) {
+  for (std::size_t i = 0; i < std::size(table); ++i) {
     auto& range = ranges[static_cast<unsigned char>(first(table[i]))];
     if (range.end == 0) range.begin = static_cast<std::uint8_t>(i);
     // Not next to the others of its byte: the table is out of order.
@@ -38,6 +38,13 @@ constexpr std::array<Range, 256> by_first_byte(const Table& table, First first) 
   }
   return ranges;
 }
+// A '?' of the prefix is any small letter.
+bool has_prefix(std::string_view text, std::size_t at, std::string_view prefix) {
+  if (text.size() - at < prefix.size()) return false;
+  return std::equal(prefix.begin(), prefix.end(), text.begin() + static_cast<std::ptrdiff_t>(at),
+                    [](char p, char c) { return p == '?' ? c >= 'a' && c <= 'z' : p == c; });
+}
+
 constexpr auto kKeyRanges =
     by_first_byte(kKeyForms, [](const KeyForm& form) { return form.prefix[0]; });
 
@@ -45,13 +52,14 @@ Find vendor_key(std::string_view text, std::size_t at) {
   const Range range = kKeyRanges[static_cast<unsigned char>(text[at])];
   for (std::size_t i = range.begin; i < range.end; ++i) {
     const auto& form = kKeyForms[i];
-    if (!starts(text, at, form.prefix)) continue;
+    if (!has_prefix(text, at, form.prefix)) continue;
     const auto tail = at + form.prefix.size();
-    const auto rest = run(text, tail, [&](char c) { return in_tail(form.tail, c); }, kLongestKey);
+    const auto is = [&](char c) { return in_tail(form.tail, c); };
+    const auto rest = run(text, tail, is, kLongestKey);
     // A word such as "sk-learn-based-classifier" has no digit.
     const auto key = text.substr(tail, rest);
     if (form.prefix.size() + rest >= form.least && std::any_of(key.begin(), key.end(), digit)) {
-      return {0, form.prefix.size() + rest, form.kind};
+      return {0, form.prefix.size() + run_on(text, tail, is), form.kind};
     }
   }
   return {};
@@ -68,10 +76,9 @@ Find jwt(std::string_view text, std::size_t at) {
   if (!starts(text, at, "eyJ")) return {};
   const auto header = run(text, at, token, kLongestKey);
   if (header < 10 || !starts(text, at + header, ".eyJ")) return {};
-  const auto payload = run(text, at + header + 1, token, kLongestToken);
-  auto length = header + 1 + payload;
+  auto length = header + 1 + run_on(text, at + header + 1, token);
   if (at + length < text.size() && text[at + length] == '.') {
-    length += 1 + run(text, at + length + 1, token, kLongestToken);
+    length += 1 + run_on(text, at + length + 1, token);
   }
   return {0, length, "jwt"};
 }
@@ -119,39 +126,42 @@ struct FieldForm {
   Value value = Value::kToken;
 };
 // By first byte.
-constexpr std::array kFields = {
-    FieldForm{"&auth", 12},
-    FieldForm{"&key", 16},
-    FieldForm{"&sig", 16},
-    FieldForm{"&token", 12},
-    FieldForm{"-token", 16},
-    FieldForm{"?auth", 12},
-    FieldForm{"?key", 16},
-    FieldForm{"?sig", 16},
-    FieldForm{"?token", 12},
-    FieldForm{"_token", 16},
-    FieldForm{"access_key", 16},
-    FieldForm{"accountkey", 16},
-    FieldForm{"api-key", 12},
-    FieldForm{"api_key", 12},
-    FieldForm{"apikey", 12},
-    FieldForm{"authorization", 17},  // longer than "AWS4-HMAC-SHA256"
-    FieldForm{"aws4-hmac-sha256", 16, Value::kLine},
-    FieldForm{"aws_secret_access_key", 30},
-    FieldForm{"basic", 12, Value::kBasic},
-    FieldForm{"bearer", 16, Value::kBearer},
-    FieldForm{"client_secret", 12},
-    FieldForm{"clientsecret", 12},
-    FieldForm{"cookie", 6, Value::kLine},
-    FieldForm{"passwd", 6, Value::kWord},
-    FieldForm{"password", 6, Value::kWord},
-    FieldForm{"secret_key", 12},
-    FieldForm{"secretaccesskey", 30},
-    FieldForm{"sessiontoken", 30},
-    FieldForm{"sharedaccesskey", 16},
-    FieldForm{"subscription-key", 16},
-    FieldForm{"x-amz-credential", 16},
-    FieldForm{"x-amz-signature", 16},
+constexpr FieldForm kFields[] = {
+    {"&auth", 12},
+    {"&key", 16},
+    {"&sig", 16},
+    {"&token", 12},
+    {"-token", 16},
+    {"?auth", 12},
+    {"?key", 16},
+    {"?sig", 16},
+    {"?token", 12},
+    {"_token", 16},
+    {"access_key", 16},
+    {"accountkey", 16},
+    {"api-key", 12},
+    {"api_key", 12},
+    {"apikey", 12},
+    {"authorization", 17},  // longer than "AWS4-HMAC-SHA256"
+    {"aws4-hmac-sha256", 16, Value::kLine},
+    {"aws_secret_access_key", 30},
+    {"basic", 12, Value::kBasic},
+    {"bearer", 16, Value::kBearer},
+    {"client_secret", 12},
+    {"clientsecret", 12},
+    {"cookie", 6, Value::kLine},
+    {"passphrase", 6, Value::kWord},
+    {"passwd", 6, Value::kWord},
+    {"password", 6, Value::kWord},
+    {"secret", 16},
+    {"secret_key", 12},
+    {"secretaccesskey", 30},
+    {"sessiontoken", 30},
+    {"sharedaccesskey", 16},
+    {"subscription-key", 16},
+    {"token", 20},
+    {"x-amz-credential", 16},
+    {"x-amz-signature", 16},
 };
 constexpr auto kFieldRanges =
     by_first_byte(kFields, [](const FieldForm& form) { return form.name[0]; });
@@ -178,22 +188,39 @@ bool is_basic(std::string_view text) {
   return colon;
 }
 
-// Length of the value at `at`, 0 if it is no secret.
+bool in_word(char c) {
+  return c != ' ' && c != '\t' && c != '"' && c != '\'' && c != '\\' && c != '\n' && c != '\r' &&
+         c != '&' && c != ',' && c != '<';
+}
+bool in_line(char c) { return c != '"' && c != '\'' && c != '\\' && c != '\n' && c != '\r'; }
+
+// Up to the quote that closes the one before `at`, which may be escaped (JSON in JSON); 0 if there
+// is none, or nothing closes it on this line.
+std::size_t quoted(std::string_view text, std::size_t at) {
+  const char quote = text[at - 1];
+  if (quote != '"' && quote != '\'') return 0;
+  const bool escaped = at >= 2 && text[at - 2] == '\\';
+  for (std::size_t i = at; i < std::min(text.size(), at + kLongestKey); ++i) {
+    if (text[i] == quote) return i - at;
+    if (text[i] == '\n' || text[i] == '\r') return 0;
+    if (text[i] != '\\') continue;
+    if (escaped && i + 1 < text.size() && text[i + 1] == quote) return i - at;
+    ++i;
+  }
+  return 0;
+}
+
+// Length of the value at `at` (there is something before it), 0 if it is no secret.
 std::size_t secret_value(const FieldForm& form, std::string_view text, std::size_t at) {
-  const auto word_end = [](char c) {
-    return c == ' ' || c == '"' || c == '\'' || c == '\\' || c == '\n' || c == '\r' || c == '&' ||
-           c == ',' || c == '<' || c == '\t';
-  };
-  const auto line_end = [](char c) {
-    return c == '"' || c == '\'' || c == '\\' || c == '\n' || c == '\r';
-  };
   std::size_t length = 0;
   switch (form.value) {
     case Value::kLine:
-      length = run(text, at, [&](char c) { return !line_end(c); }, kLongestToken);
-      return text.substr(at, length).find('=') == std::string_view::npos ? 0 : length;
+      length = run(text, at, in_line, kLongestToken);
+      if (text.substr(at, length).find('=') == std::string_view::npos) return 0;
+      return run_on(text, at, in_line);
     case Value::kWord:
-      return run(text, at, [&](char c) { return !word_end(c); }, kLongestKey);
+      length = quoted(text, at);
+      return length != 0 ? length : run(text, at, in_word, kLongestKey);
     case Value::kBasic:
       length = run(text, at, base64, kLongestKey);
       return is_basic(text.substr(at, length)) ? length : 0;
@@ -203,7 +230,18 @@ std::size_t secret_value(const FieldForm& form, std::string_view text, std::size
   }
   length = run(text, at, base64, kLongestToken);
   const auto secret = text.substr(at, length);
-  return std::all_of(secret.begin(), secret.end(), alpha) ? 0 : length;
+  if (length < form.least || std::all_of(secret.begin(), secret.end(), alpha)) return 0;
+  return run_on(text, at, base64);
+}
+
+// "Authorization: Token abc": the scheme's name and a blank. Those that have a form of their own
+// are not stepped over.
+std::size_t scheme(std::string_view text, std::size_t at) {
+  constexpr std::size_t kLongestScheme = 16;
+  const auto length = run(text, at, alpha, kLongestScheme);
+  if (length == 0 || at + length >= text.size() || text[at + length] != ' ') return 0;
+  if (starts_nocase(text, at, "bearer") || starts_nocase(text, at, "basic")) return 0;
+  return length + 1;
 }
 
 Find field(std::string_view text, std::size_t at) {
@@ -223,6 +261,7 @@ Find field(std::string_view text, std::size_t at) {
                                  form.name.starts_with("aws4");
     if (!blank_is_enough && said.find_first_of(":=") == std::string_view::npos) continue;
     value += gap;
+    if (form.name == "authorization") value += scheme(text, value);
     if (starts(text, value, "[REDACTED")) continue;
     const auto length = secret_value(form, text, value);
     if (length < form.least) continue;

@@ -38,4 +38,21 @@ std::size_t run(std::string_view text, std::size_t at, Class is, std::size_t mos
   return length;
 }
 
+// Likewise of what is sure to be masked: that is stepped over, so nothing is read twice.
+template <class Class>
+std::size_t run_on(std::string_view text, std::size_t at, Class is) {
+  return run(text, at, is, text.size());
+}
+
+// Luhn's check (ISO/IEC 7812-1) of digits.
+inline bool luhn(std::string_view digits) {
+  int sum = 0;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    int value = digits[digits.size() - 1 - i] - '0';
+    if (i % 2 == 1 && (value *= 2) > 9) value -= 9;
+    sum += value;
+  }
+  return sum % 10 == 0;
+}
+
 }  // namespace llmtap::scan

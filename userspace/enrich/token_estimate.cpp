@@ -141,9 +141,13 @@ bool has_media(const std::vector<Message>& messages) {
 
 bool failed(const CallRecord& call) { return call.error || call.http_status.value_or(200) >= 400; }
 
+// As far as names of models go: they are keys of what is remembered.
 std::string_view model_of(const CallRecord& call) {
-  if (call.model_served && !call.model_served->empty()) return *call.model_served;
-  return call.model_requested ? std::string_view(*call.model_requested) : std::string_view{};
+  constexpr std::size_t kLongest = 256;
+  std::string_view model;
+  if (call.model_requested) model = *call.model_requested;
+  if (call.model_served && !call.model_served->empty()) model = *call.model_served;
+  return model.substr(0, kLongest);
 }
 
 // From the most telling on: the model, its vendor, all. Tools change what a vendor adds.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/enrich/tool_text.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 
 namespace llmtap {
 namespace {
@@ -9,6 +11,9 @@ namespace {
 using Schema = nlohmann::ordered_json;
 
 constexpr int kMaxDepth = 8;
+// Bytes. An ordered object takes time in proportion to the square of its members.
+constexpr std::size_t kLongestSchema = 32 << 10;
+constexpr std::size_t kMostSchemas = 512 << 10;  // of one call
 
 std::string text_of(const Schema& value) {
   return value.is_string() ? value.get<std::string>()
@@ -61,31 +66,35 @@ std::string type_text(const Schema& schema, int depth) {
   return *type == "integer" ? "number" : text_of(*type);
 }
 
-bool required(const Schema& schema, const std::string& name) {
+std::unordered_set<std::string> required(const Schema& schema) {
+  std::unordered_set<std::string> names;
   const auto* list = member(schema, "required");
-  if (list == nullptr || !list->is_array()) return false;
-  for (const auto& one : *list) {
-    if (one == name) return true;
-  }
-  return false;
+  if (list == nullptr || !list->is_array()) return names;
+  for (const auto& one : *list)
+    if (one.is_string()) names.insert(one.get<std::string>());
+  return names;
 }
 
 std::string members_text(const Schema& schema, int depth) {
   std::string out;
   const auto* properties = member(schema, "properties");
   if (properties == nullptr || !properties->is_object()) return out;
+  const auto wanted = required(schema);
   for (const auto& [name, one] : properties->items()) {
     const auto* description = member(one, "description");
     if (description) out += "// " + text_of(*description) + '\n';
-    out += name + (required(schema, name) ? ": " : "?: ") + type_text(one, depth) + ",\n";
+    out += name + (wanted.contains(name) ? ": " : "?: ") + type_text(one, depth) + ",\n";
   }
   return out;
 }
 
-std::string one_tool(const ToolDefinition& tool) {
-  const auto schema = Schema::parse(tool.schema, nullptr, /*allow_exceptions=*/false);
+std::string one_tool(const ToolDefinition& tool, std::size_t& budget) {
   std::string out;
   if (!tool.description.empty()) out += "// " + tool.description + '\n';
+  if (tool.schema.size() > std::min(budget, kLongestSchema))
+    return out + "type " + tool.name + " = " + tool.schema + ";\n\n";
+  budget -= tool.schema.size();
+  const auto schema = Schema::parse(tool.schema, nullptr, /*allow_exceptions=*/false);
   const std::string members = members_text(schema, 0);
   out += "type " + tool.name;
   out += members.empty() ? " = () => any;\n\n" : " = (_: {\n" + members + "}) => any;\n\n";
@@ -101,7 +110,8 @@ std::string one_tool(const ToolDefinition& tool) {
 std::string tool_text(const std::vector<ToolDefinition>& tools) {
   if (tools.empty()) return {};
   std::string out = "# Tools\n\n## functions\n\nnamespace functions {\n\n";
-  for (const auto& tool : tools) out += one_tool(tool);
+  std::size_t budget = kMostSchemas;
+  for (const auto& tool : tools) out += one_tool(tool, budget);
   return out + "} // namespace functions";
 }
 
@@ -109,6 +119,7 @@ std::string answer_schema_text(const std::vector<Param>& params) {
   for (const auto& param : params) {
     const bool chat = param.name == "response_format";
     if (!chat && param.name != "text") continue;
+    if (param.json.size() > kLongestSchema) return param.json;
     const auto value = Schema::parse(param.json, nullptr, /*allow_exceptions=*/false);
     const auto* format = member(value, chat ? "json_schema" : "format");
     const auto* schema = format ? member(*format, "schema") : nullptr;

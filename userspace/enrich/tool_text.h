@@ -11,7 +11,8 @@
 
 namespace llmtap {
 
-// Schemas that are no JSON or nest deeper than 8 levels are shown as `any`.
+// Schemas that are no JSON or nest deeper than 8 levels are shown as `any`, very large ones as they
+// are.
 std::string tool_text(const std::vector<ToolDefinition>& tools);
 
 // The schema that the answer must keep to, as it is shown to the model; empty if there is none.

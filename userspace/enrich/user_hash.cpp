@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "userspace/base/fd.h"
 
@@ -75,7 +76,9 @@ void UserHash::apply(CallRecord& call) const {
 Result<std::string> installation_key(const std::string& file) {
   {
     std::ifstream in(file, std::ios::binary);
-    std::string key((std::istreambuf_iterator<char>(in)), {});
+    std::ostringstream text;
+    text << in.rdbuf();  // an iterator would throw where reading fails: a directory
+    std::string key = text.str();
     if (key.size() >= kKeyBytes) return key;
   }
   std::error_code ignored;

@@ -29,6 +29,13 @@ TEST_CASE("redact: personal data on request only", "[unit]") {
       {"call (415) 555-2671 or 415.555.2671", "call [REDACTED:phone] or [REDACTED:phone]"},
       {"card 4111 1111 1111 1111.", "card [REDACTED:card]."},
       {"card 4111111111111112", "card 4111111111111112"},
+      {"4111 1111 1111 1111 12/27 123", "[REDACTED:card] 12/27 123"},
+      {"5555-5555-5555-4444 and 378282246310005", "[REDACTED:card] and [REDACTED:card]"},
+      // Numbers that pass Luhn's check, as one in ten does.
+      {"at 1764033600008, id 1317000000000000007", "at 1764033600008, id 1317000000000000007"},
+      {"4111111111111111abcdef", "4111111111111111abcdef"},
+      {"lodash@4.17.21 and vue@3.4.38", "lodash@4.17.21 and vue@3.4.38"},
+      {"+ 20241125 +0.123456789", "+ 20241125 +0.123456789"},
       {"IBAN DE89370400440532013000", "IBAN [REDACTED:iban]"},
       {"IBAN GB82 WEST 1234 5698 7654 32 HERE", "IBAN [REDACTED:iban] HERE"},
       {"IBAN DE89370400440532013001", "IBAN DE89370400440532013001"},

@@ -57,6 +57,8 @@ TEST_CASE("redact: secrets", "[unit]") {
       {"sendgrid", "SG." + kBody + "." + kBody, "sendgrid_key"},
       {"vault", "hvs." + kBody, "vault_token"},
       {"google oauth", "ya29." + kBody, "google_token"},
+      {"google service account", "ya29.c.c0" + kBody, "google_token"},
+      {"slack browser", "xoxc-123456789012-" + kBody, "slack_token"},
       {"google secret", "GOCSPX-" + kBody, "google_secret"},
       {"aws id", std::string("AKIA") + "ABCDEFGHIJ234567", "aws_key_id"},
       {"jwt", "eyJ" + kBody + ".eyJ" + kBody + "." + kBody, "jwt"},
@@ -95,7 +97,8 @@ TEST_CASE("redact: named fields keep their name", "[unit]") {
       {"/v1/models?key=" + kBody + "&a=b", "/v1/models?key=[REDACTED:credential]&a=b"},
       {"password: hunter22", "password: [REDACTED:credential]"},
       {"Authorization: Basic dXNlcjpodW50ZXIyMg==", "Authorization: Basic [REDACTED:credential]"},
-      {"-H 'Authorization: token " + kBody + "'", "-H 'Authorization: token " + kBody + "'"},
+      {"-H 'Authorization: token " + kBody + "'",
+       "-H 'Authorization: token [REDACTED:credential]'"},
       {"Cookie: sid=abc123; theme=dark\nHost: x", "Cookie: [REDACTED:cookie]\nHost: x"},
       {"{\"set-cookie\": \"sid=abc123; Path=/; HttpOnly\"}",
        "{\"set-cookie\": \"[REDACTED:cookie]\"}"},
@@ -110,8 +113,16 @@ TEST_CASE("redact: named fields keep their name", "[unit]") {
        "git clone https://[REDACTED:url_credentials]@github.com/a/b"},
       {"x-goog-api-key: " + kBody, "x-goog-api-key: [REDACTED:credential]"},
       {"GITHUB_TOKEN=" + kBody, "GITHUB_TOKEN=[REDACTED:credential]"},
-      {"DB_PASSWORD='p@ss w'", "DB_PASSWORD='p@ss w'"},
+      {"DB_PASSWORD='p@ss w'", "DB_PASSWORD='[REDACTED:credential]'"},
       {"DB_PASSWORD='p@ssw0rd!'", "DB_PASSWORD='[REDACTED:credential]'"},
+      {"{\"password\": \"correct horse battery\", \"a\": 1}",
+       "{\"password\": \"[REDACTED:credential]\", \"a\": 1}"},
+      {"{\\\"passphrase\\\": \\\"correct, horse\\\"}",
+       "{\\\"passphrase\\\": \\\"[REDACTED:credential]\\\"}"},
+      {"password = \"a \\\"b\\\" and c\"; x", "password = \"[REDACTED:credential]\"; x"},
+      {"password = \"not closed\nnext", "password = \"not closed\nnext"},
+      {"{\"token\": \"" + kBody + "\"}", "{\"token\": \"[REDACTED:credential]\"}"},
+      {"client.secret=" + kBody, "client.secret=[REDACTED:credential]"},
       {"AccountKey=" + kBody + "==;Endpoint", "AccountKey=[REDACTED:credential];Endpoint"},
       // What only sounds like it.
       {"https://medium.com/@jane and mailto:x", "https://medium.com/@jane and mailto:x"},
@@ -119,6 +130,8 @@ TEST_CASE("redact: named fields keep their name", "[unit]") {
        "basic understanding of cookies: sugar and flour"},
       {"{\"max_tokens\": 4096, \"signature\": \"" + kBody + "\"}",
        "{\"max_tokens\": 4096, \"signature\": \"" + kBody + "\"}"},
+      {"{\"token\": \" Hello\", \"logprob\": -0.12}",
+       "{\"token\": \" Hello\", \"logprob\": -0.12}"},
       {"the bearer of good news arrived", "the bearer of good news arrived"},
       {"set your api_key: YOURKEYGOESHERE", "set your api_key: YOURKEYGOESHERE"},
       {"sk-learn is a nice-library-for-everybody", "sk-learn is a nice-library-for-everybody"},
@@ -133,6 +146,20 @@ TEST_CASE("redact: named fields keep their name", "[unit]") {
       CHECK(redacted(redacted(c.text)) == c.expected);  // again changes nothing
     }
   }
+}
+
+TEST_CASE("redact: what is a secret is masked to its end", "[unit]") {
+  const std::string tail(40'000, '7');
+  struct Case {
+    std::string text, expected;
+  };
+  const Case cases[] = {
+      {"sk-" + kBody + tail + " x", "[REDACTED:api_key] x"},
+      {"eyJ" + kBody + ".eyJ" + tail + "." + tail + " x", "[REDACTED:jwt] x"},
+      {"Bearer " + kBody + tail + " x", "Bearer [REDACTED:bearer_token] x"},
+      {"Cookie: a=" + tail + "\nx", "Cookie: [REDACTED:cookie]\nx"},
+  };
+  for (const auto& c : cases) CHECK(redacted(c.text) == c.expected);
 }
 
 TEST_CASE("redact: a canary in every text of a record", "[unit]") {

@@ -6,6 +6,8 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 
+#include "userspace/enrich/tool_text.h"
+
 namespace llmtap {
 namespace {
 
@@ -152,6 +154,28 @@ TEST_CASE("token estimate: a huge call costs no more than a large one", "[unit]"
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
   const auto expected = 200.0 * 4096 * 5;
   CHECK(static_cast<double>(*call.usage.input()) == Approx(expected).epsilon(0.1));
+}
+
+// Calls are estimated on the thread that empties the kernel's ring.
+TEST_CASE("token estimate: a tool with many properties costs no more than their number", "[unit]") {
+  constexpr int kProperties = 40'000;
+  std::string properties, required;
+  for (int i = 0; i < kProperties; ++i) {
+    const std::string name = "\"property" + std::to_string(i) + '"';
+    properties += (i == 0 ? "" : ",") + name + R"(:{"type":"string"})";
+    required = name + (i == 0 ? "" : ",") + required;
+  }
+  ToolDefinition tool;
+  tool.name = "many";
+  tool.schema =
+      R"({"type":"object","properties":{)" + properties + R"(},"required":[)" + required + "]}";
+  const auto before = std::chrono::steady_clock::now();
+  const std::string text = tool_text({tool});
+  CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(2));
+  CHECK(text.find("property39999") != std::string::npos);
+  const Param format{"response_format", R"({"json_schema":{"schema":)" + tool.schema + "}}"};
+  CHECK(answer_schema_text({format}).size() >= tool.schema.size());
+  CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(2));
 }
 
 TEST_CASE("token estimate: other vendors are learned from", "[unit]") {
