@@ -135,7 +135,7 @@ TEST_CASE("vendor headers: rate limits of every family in one form", "[unit]") {
     }
   }
   Headers many;
-  for (int i = 0; i < 1000; ++i) many.push_back({"x-ratelimit-limit-" + std::to_string(i), "1"});
+  for (int i = 0; i < 1000; ++i) many.add("x-ratelimit-limit-" + std::to_string(i), "1");
   CHECK(read_rate_limits(many, kNow).size() == 32);
 }
 
