@@ -130,8 +130,11 @@ static __always_inline struct conn_state *plain_open(struct watched_socket *w, s
 	return conn;
 }
 
-/* Moved, but not to be had: shown as an event without payload, or the message would never end. */
-static __always_inline void plain_missing(struct task_struct *task, struct conn_state *conn,
+/*
+ * Moved, but not to be had: shown as an event without payload, or the message would never end. A frame
+ * of its own: before Linux 6.13 all frames of a chain of calls share 512 bytes.
+ */
+static __noinline void plain_missing(struct task_struct *task, struct conn_state *conn,
 					  const struct watched_socket *w, __u8 direction, __u32 len)
 {
 	struct tls_event head = {.kind = TLS_EVENT_DATA, .direction = direction, .len = len};

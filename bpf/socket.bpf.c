@@ -107,7 +107,7 @@ static __always_inline bool sends_sealed(const struct thread_io *io, const struc
 }
 
 /* A process with rustls: names its sockets, remembers its buffers, joins what it sealed. */
-static __always_inline void record_moved(struct task_struct *task, struct sock *sk, __u8 direction,
+static __noinline void record_moved(struct task_struct *task, struct sock *sk, __u8 direction,
 					 __u32 len, const struct call_buffers *b)
 {
 	__u64 id = socket_inode(sk) | TLS_CONN_SOCKET;
@@ -168,7 +168,7 @@ static __always_inline __u64 calling(__u32 tid)
  * Other libraries: within a TLS call, its connection's; else (memory BIO, Go), of what the thread
  * wrote last, if the send begins with that record.
  */
-static __always_inline void address_call(struct task_struct *task, struct sock *sk, __u8 direction)
+static __noinline void address_call(struct task_struct *task, struct sock *sk, __u8 direction)
 {
 	__u32 tid = task->pid;
 	__u64 address = calling(tid);
