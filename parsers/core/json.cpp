@@ -84,6 +84,10 @@ bool same_key(std::string_view a, std::string_view b) {
   return a.size() == b.size() && (a.empty() || a.front() == b.front()) && a == b;
 }
 
+std::uint64_t length_bit(std::string_view key) {
+  return std::uint64_t{1} << std::min<std::size_t>(key.size(), 63);
+}
+
 element_type type_of(const Json& json) { return JsonAccess::unwrap(json).type(); }
 
 }  // namespace
@@ -110,11 +114,15 @@ Json Json::operator[](std::string_view key) const {
 
 void Json::select(std::span<const std::string_view> keys, Json* found) const {
   if (!is_object()) return;
+  // Most fields of an event are not asked for, and their length tells.
+  std::uint64_t lengths = 0;
+  for (const auto key : keys) lengths |= length_bit(key);
   std::size_t missing = keys.size();
   const simdjson::dom::object object = JsonAccess::unwrap(*this).get_object().value_unsafe();
   for (const auto field : object) {
+    if ((lengths & length_bit(field.key)) == 0) continue;
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      if (!same_key(field.key, keys[i]) || found[i].exists()) continue;
+      if (found[i].exists() || !same_key(field.key, keys[i])) continue;
       found[i] = JsonAccess::wrap(field.value);
       if (--missing == 0) return;
       break;
