@@ -181,7 +181,10 @@ Environment process_environment();
 // Errors name the variable.
 Status merge_environment(Config& config, const Environment& environment);
 
-// Defaults, `file` (or kDefaultConfigFile where it exists, if empty), environment.
+// Defaults and `file` (or kDefaultConfigFile where it exists, if empty): for who only reads the
+// store, whom the settings of exporters do not concern.
+Result<Config> load_config_file(const std::string& file);
+// The same, and the environment.
 Result<Config> load_config(const std::string& file, const Environment& environment);
 
 }  // namespace llmtap

@@ -41,12 +41,12 @@ class Reader {
     field = *parsed;
     return Unit{};
   }
-  Status url(const char* name, std::string& field) const {
+  template <auto Parse>
+  Status value(const char* name, std::string& field) const {
     const auto value = get(name);
     if (!value) return Unit{};
-    if (auto parsed = parse_url(*value); !parsed)
-      return Error{std::string(name) + ": " + parsed.error().message};
-    field = *value;
+    if (auto status = assign<Parse>(field, *value); !status)
+      return Error{std::string(name) + ": " + status.error().message};
     return Unit{};
   }
 
@@ -77,8 +77,10 @@ Status merge_environment(Config& config, const Environment& environment) {
   if (auto status = merge_otlp_environment(config, environment); !status) return status;
   const Reader env(environment);
   auto& dd = config.datadog;
-  env.text("DD_SITE", dd.site);
-  if (const auto key = env.first({"DD_API_KEY", "DATADOG_API_KEY"})) dd.api_key = *key;
+  if (auto status = env.value<parse_site>("DD_SITE", dd.site); !status) return status;
+  for (const char* name : {"DATADOG_API_KEY", "DD_API_KEY"}) {  // the last one counts
+    if (auto status = env.value<parse_secret>(name, dd.api_key); !status) return status;
+  }
   env.text("DD_LLMOBS_ML_APP", dd.ml_app);
   env.text("DD_SERVICE", dd.service);
   env.text("DD_ENV", dd.env);
@@ -94,8 +96,9 @@ Status merge_environment(Config& config, const Environment& environment) {
       return Error{"DD_AGENT_HOST: " + parsed.error().message};
     dd.agent_url = std::move(url);
   }
-  if (auto status = env.url("DD_TRACE_AGENT_URL", dd.agent_url); !status) return status;
-  if (auto status = env.url("DD_LLMOBS_OVERRIDE_ORIGIN", dd.override_origin); !status)
+  if (auto status = env.value<parse_url>("DD_TRACE_AGENT_URL", dd.agent_url); !status)
+    return status;
+  if (auto status = env.value<parse_url>("DD_LLMOBS_OVERRIDE_ORIGIN", dd.override_origin); !status)
     return status;
 
   std::error_code ignored;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/app/config_values.h"
 
+#include <strings.h>
+
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -42,8 +45,9 @@ std::optional<std::uint64_t> number_with_unit(std::string_view text, const Numbe
 }  // namespace
 
 Result<bool> parse_bool(const std::string& value) {
-  if (value == "true" || value == "1" || value == "yes" || value == "True") return true;
-  if (value == "false" || value == "0" || value == "no" || value == "False") return false;
+  const auto is = [&value](const char* word) { return ::strcasecmp(value.c_str(), word) == 0; };
+  if (is("true") || is("yes") || is("on") || is("1")) return true;
+  if (is("false") || is("no") || is("off") || is("0")) return false;
   return Error{"expected true or false"};
 }
 
@@ -67,8 +71,10 @@ Result<std::chrono::hours> parse_hours(const std::string& value) {
 }
 
 Result<std::chrono::milliseconds> parse_milliseconds(const std::string& value) {
-  static constexpr NumberUnit kUnits[] = {{"ms", 1}, {"s", 1000}, {"m", 60'000}};
-  if (const auto ms = number_with_unit(value, kUnits)) {
+  static constexpr NumberUnit kUnits[] = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+  constexpr std::uint64_t kMost = 36'500ULL * 86'400'000;  // clocks of nanoseconds hold as much
+  if (const auto ms = number_with_unit(value, kUnits); ms && *ms <= kMost) {
     return std::chrono::milliseconds(static_cast<std::int64_t>(*ms));
   }
   return Error{"expected a time such as 500ms or 5s"};
@@ -79,6 +85,25 @@ Result<ContentPolicy> parse_policy(const std::string& value) {
   if (value == "redacted") return ContentPolicy::kRedacted;
   if (value == "none") return ContentPolicy::kNone;
   return Error{"expected full, redacted or none"};
+}
+
+Result<std::string> parse_site(const std::string& value) {
+  const bool good = !value.empty() && std::all_of(value.begin(), value.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '.' || c == '-';
+  });
+  if (!good) return Error{"expected a host such as datadoghq.eu, without https://"};
+  return value;
+}
+
+Result<std::string> parse_secret(const std::string& value) {
+  constexpr const char* kBlanks = " \t\r\n";
+  const auto first = value.find_first_not_of(kBlanks);
+  if (first == std::string::npos) return std::string();
+  auto secret = value.substr(first, value.find_last_not_of(kBlanks) - first + 1);
+  for (const unsigned char c : secret) {
+    if (c <= ' ' || c == 0x7f) return Error{"expected one word"};
+  }
+  return secret;
 }
 
 Result<std::string> parse_url(const std::string& value) {
@@ -169,6 +194,13 @@ Result<std::vector<std::string>> parse_names(const std::string& value) {
     const auto end = std::min(value.find_first_of(", ", at), value.size());
     if (end > at) names.push_back(value.substr(at, end - at));
     at = end + 1;
+  }
+  constexpr std::array<std::string_view, 5> kKnown = {"store", "jsonl", "datadog", "otlp",
+                                                      "sentry"};
+  for (const auto& name : names) {
+    if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end())
+      return Error{"unknown destination '" + name +
+                   "', expected store, jsonl, datadog, otlp, sentry"};
   }
   if (names.empty()) return Error{"expected names of destinations"};
   return names;

@@ -14,11 +14,15 @@
 
 namespace llmtap {
 
-Result<bool> parse_bool(const std::string& value);                 // true, false, 1, 0, yes, no
+Result<bool> parse_bool(
+    const std::string& value);  // true, yes, on, 1 and their opposites; any case
 Result<std::uint64_t> parse_size(const std::string& value);        // 1048576, 512MB, 8GB
 Result<std::chrono::hours> parse_hours(const std::string& value);  // 12h, 30d
-Result<std::chrono::milliseconds> parse_milliseconds(const std::string& value);  // 500ms, 5s, 2m
+Result<std::chrono::milliseconds> parse_milliseconds(
+    const std::string& value);                                 // 500ms, 5s, 2m, 4h, 7d
 Result<ContentPolicy> parse_policy(const std::string& value);  // full, redacted, none
+Result<std::string> parse_site(const std::string& value);      // a host
+Result<std::string> parse_secret(const std::string& value);    // one word; blanks around it go
 Result<std::string> parse_url(const std::string& value);  // http://, https://, unix://; or empty
 Result<std::string> parse_header_name(const std::string& value);  // lower case; no credentials
 Result<std::string> parse_address(const std::string& value);      // host:port; or empty
@@ -30,7 +34,7 @@ Result<std::string> parse_regex(const std::string& value);        // RE2, as wri
 Result<std::string> parse_label(const std::string& value);        // letters, digits, '_' and '-'
 Result<std::string> parse_assessment(const std::string& value);   // pass, fail
 Result<double> parse_rate(const std::string& value);              // 0 to 1
-Result<std::vector<std::string>> parse_names(const std::string& value);  // "a,b" or "a, b"
+Result<std::vector<std::string>> parse_names(const std::string& value);  // destinations, "a,b"
 // "a:b,c:d" or "a:b c:d", as ddtrace reads DD_TAGS. Pieces without a colon are left out.
 std::vector<std::string> parse_tags(const std::string& value);
 

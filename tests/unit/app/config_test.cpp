@@ -55,6 +55,17 @@ TEST_CASE("config: errors name file, line and key", "[unit]") {
        "$.messages[0].name"},
       {"bad sdk_calls", "datadog: {sdk_calls: x}\n",
        "c.yaml:1: datadog.sdk_calls: expected leave or report, got 'x'"},
+      {"site that is a URL", "datadog: {site: 'https://datadoghq.eu/'}\n",
+       "c.yaml:1: datadog.site: expected a host such as datadoghq.eu, without https://, got "
+       "'https://datadoghq.eu/'"},
+      {"a secret is not repeated", "datadog: {api_key: 'abc def'}\n",
+       "c.yaml:1: datadog.api_key: expected one word"},
+      {"headers are not repeated", "otlp: {headers: 'Authorization=Bearer%0Atoken'}\n",
+       "c.yaml:1: otlp.headers: a header holds a line break"},
+      {"sampling for nobody", "sampling:\n  - {rate: 0.5, to: datadgo}\n",
+       "c.yaml:2: sampling.to: unknown destination 'datadgo', expected store, jsonl, datadog, "
+       "otlp, "
+       "sentry"},
       {"not a mapping", "- a\n", "c.yaml:1: expected a mapping of sections"},
   };
   for (const auto& c : cases) {
@@ -70,6 +81,7 @@ TEST_CASE("config: errors name file, line and key", "[unit]") {
   REQUIRE_FALSE(broken.ok());
   CHECK(broken.error().message.starts_with("c.yaml:"));
   CHECK_FALSE(merge_yaml_file(config, "/nonexistent/c.yaml").ok());
+  CHECK(merge_yaml_file(config, "/").error().message == "/: is a directory");
 }
 
 TEST_CASE("config: a file merges with the defaults", "[unit]") {
@@ -212,6 +224,12 @@ TEST_CASE("config: DD_* variables mean what ddtrace means", "[unit]") {
   REQUIRE_FALSE(bad.ok());
   CHECK(bad.error().message.starts_with("DD_TRACE_AGENT_URL: "));
   CHECK_FALSE(merge_environment(config, environment({{"DD_LLMOBS_ENABLED", "perhaps"}})).ok());
+  CHECK_FALSE(merge_environment(config, environment({{"DD_SITE", "https://datadoghq.eu"}})).ok());
+  const auto secret = merge_environment(config, environment({{"DD_API_KEY", "k1\nX-Evil: 1"}}));
+  REQUIRE_FALSE(secret.ok());
+  CHECK(secret.error().message == "DD_API_KEY: expected one word");
+  REQUIRE(merge_environment(config, environment({{"DD_API_KEY", " k1\n"}})).ok());  // from a file
+  CHECK(config.datadog.api_key == "k1");
   Config fresh;
   CHECK_FALSE(merge_environment(fresh, environment({{"DD_LLMOBS_AGENTLESS_ENABLED", "1"}})).ok());
 }
@@ -224,6 +242,11 @@ TEST_CASE("config: values", "[unit]") {
   CHECK(parse_hours("30d")->count() == 720);
   CHECK_FALSE(parse_hours("0d").ok());
   CHECK(parse_milliseconds("5s")->count() == 5000);
+  CHECK(parse_milliseconds("7d")->count() == 7 * 86'400'000);
+  CHECK_FALSE(parse_milliseconds("9999999999d").ok());
+  for (const char* on : {"true", "TRUE", "Yes", "on", "1"}) CHECK(*parse_bool(on));
+  for (const char* off : {"false", "False", "NO", "off", "0"}) CHECK_FALSE(*parse_bool(off));
+  CHECK_FALSE(parse_bool("2").ok());
   CHECK(parse_tags("a:b c:d") == std::vector<std::string>{"a:b", "c:d"});
   CHECK(parse_tags("").empty());
 }
