@@ -176,11 +176,17 @@ class Daemon:
         time.sleep(0.3)  # anything that should not come
         return self.events()
 
-    def calls(self, *arguments):
-        """Rows of the store, through the CLI."""
-        out = run(BINARY, "calls", "--db", self.db, "--json", "--limit", "100000", *arguments,
+    def ask(self, command, *arguments):
+        """JSON lines that a command of the CLI reads out of the store."""
+        out = run(BINARY, command, "--db", self.db, "--json", *arguments,
                   stdout=subprocess.PIPE, text=True).stdout
         return [json.loads(line) for line in out.splitlines()]
+
+    def calls(self, *arguments):
+        return self.ask("calls", "--limit", "100000", *arguments)
+
+    def usage(self, *arguments):
+        return self.ask("usage", "--since", "15m", *arguments)
 
     def stop(self, sig=signal.SIGTERM):
         self.process.send_signal(sig)

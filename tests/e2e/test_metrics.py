@@ -82,6 +82,15 @@ class Metrics(WorldCase):
         for label in ["provider", "model", "service"]:
             values = {dict(pairs)[label] for name, pairs in found if name == "llmtap_calls_total"}
             self.assertNotIn("", values, label)
+        # The store sums up the same.
+        usage = {row["provider"]: row for row in daemon.usage("--by", "provider")}
+        for provider in ["openai", "anthropic"]:
+            self.assertEqual(usage[provider]["calls"],
+                             total(found, "llmtap_calls_total", provider=provider))
+            self.assertEqual(usage[provider]["errors"],
+                             total(found, "llmtap_call_errors_total", provider=provider))
+        self.assertAlmostEqual(usage["openai"]["cost_usd"],
+                               total(found, "llmtap_cost_usd_total", provider="openai"), places=8)
         for one in jobs:
             self.assertNotIn(one["nonce"], text)
         self.assertNotIn("sk-e2e", text)

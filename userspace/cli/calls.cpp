@@ -1,49 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `calls` (what is in the store) and `tail` (what comes into it).
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cstdlib>
+#include <csignal>
 #include <iostream>
 #include <memory>
 #include <thread>
 
-#include "userspace/app/config.h"
-#include "userspace/app/config_values.h"
 #include "userspace/base/clock.h"
+#include "userspace/base/terminal.h"
 #include "userspace/cli/commands.h"
 #include "userspace/cli/stop_signal.h"
+#include "userspace/cli/store_options.h"
 #include "userspace/sinks/terminal_table.h"
-#include "userspace/store/reader.h"
 
 namespace llmtap {
 namespace {
 
-struct CallsOptions {
-  std::string config;
-  std::string db;
-  std::vector<std::string> filter;
-  std::string since;
+struct CallsOptions : StoreOptions {
   std::size_t limit = 50;
-  bool json = false;
-  bool utc = false;
 };
-
-constexpr const char* kFilterHelp = R"(Filter:
-  service:shop provider:openai model:gpt-* status:error duration:>2s cost:>=0.01
-  -finish:stop "exact words" word
-  Space is AND, a comma OR, a leading minus NOT, * any text. Words search prompts, answers, tools.
-  Fields: service provider model requested operation dialect host process session finish error
-  error_type end status duration ttft cost input output cached reasoning pid stream server id
-  response request text)";
 
 constexpr const char* kCallsExamples = R"(Examples:
   llmtap calls                               the newest 50
   llmtap calls --since 1h status:error       what failed in the last hour
   llmtap calls duration:'>5s' model:gpt-4*   slow ones (quote > for the shell)
-  llmtap calls --json id:18c2... | jq .      whole records, one JSON object per line
+  llmtap calls --json id:18c2... | jq .      whole records, one per line
 )";
 
 constexpr const char* kTailExamples = R"(Examples:
@@ -52,45 +34,12 @@ constexpr const char* kTailExamples = R"(Examples:
   llmtap tail --json | jq -r .model_served
 )";
 
-Result<std::unique_ptr<StoreReader>> open_store(const CallsOptions& options) {
-  std::string path = options.db;
-  if (path.empty()) {
-    auto config = load_config(options.config, process_environment());
-    if (!config) return config.error();
-    path = config->store.path;
-  }
-  return StoreReader::open(path);
+TableStyle style_of(const StoreOptions& options) {
+  const Terminal terminal = stdout_terminal();
+  return {.color = terminal.color, .utc = options.utc, .columns = terminal.columns};
 }
 
-Result<Filter> filter_of(const CallsOptions& options) {
-  std::string text;
-  for (const auto& word : options.filter) {
-    if (!text.empty()) text += ' ';
-    // The shell has taken the quotes away; a word with blanks was one phrase.
-    const bool phrase = word.find(' ') != std::string::npos &&
-                        word.find(':') == std::string::npos && word.find('"') == std::string::npos;
-    text += phrase ? '"' + word + '"' : word;
-  }
-  auto filter = parse_filter(text);
-  if (!filter) return Error{"filter: " + filter.error().message};
-  return filter;
-}
-
-TableStyle style_of(const CallsOptions& options) {
-  TableStyle style;
-  style.utc = options.utc;
-  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
-  style.color = terminal && std::getenv("NO_COLOR") == nullptr;
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-    style.columns = size.ws_col;
-  } else if (!terminal) {
-    style.columns = 160;
-  }
-  return style;
-}
-
-Status print(const StoreReader& store, const CallRow& row, const CallsOptions& options,
+Status print(const StoreReader& store, const CallRow& row, const StoreOptions& options,
              const TableStyle& style) {
   if (!options.json) {
     std::cout << table_line(row.summary, style) << '\n';
@@ -109,13 +58,9 @@ int calls(const CallsOptions& options) {
   query.filter = std::move(*filter);
   query.limit = options.limit;
   if (!options.since.empty()) {
-    auto ago = parse_milliseconds(options.since);
-    auto hours = parse_hours(options.since);
-    if (!ago && !hours)
-      return fail("--since: expected a time such as 15m, 4h or 7d, got '" + options.since + "'");
-    const auto us =
-        std::chrono::duration_cast<std::chrono::microseconds>(ago ? *ago : *hours).count();
-    query.from_us = static_cast<std::int64_t>(unix_ns() / 1000) - us;
+    auto from = since_us(options.since);
+    if (!from) return fail(from.error().message);
+    query.from_us = *from;
   }
   auto store = open_store(options);
   if (!store) return fail(store.error().message);
@@ -136,12 +81,13 @@ int calls(const CallsOptions& options) {
   return 0;
 }
 
-int tail(const CallsOptions& options) {
+int tail(const StoreOptions& options) {
   auto filter = filter_of(options);
   if (!filter) return fail(filter.error().message);
   auto store = open_store(options);
   if (!store) return fail(store.error().message);
   const auto& stop = stop_on_signals();
+  std::signal(SIGPIPE, SIG_DFL);  // who reads us has gone: so do we
   const TableStyle style = style_of(options);
   if (!options.json) std::cout << table_header(style) << std::endl;
   auto seq = (*store)->last_seq();
@@ -162,29 +108,12 @@ int tail(const CallsOptions& options) {
   return 0;
 }
 
-void add_common(CLI::App& sub, CallsOptions& options) {
-  sub.add_option("filter", options.filter, "Which calls; see below")->type_name("FILTER");
-  sub.add_flag("--json", options.json, "Whole records, one JSON object per line");
-  sub.add_flag("--utc", options.utc, "Times in UTC");
-  sub.add_option("--db", options.db, "The store (default: as configured)")->type_name("FILE");
-  sub.add_option("--config", options.config, "YAML file")->type_name("FILE");
-  sub.allow_extras();  // "-finish:stop" looks like an option and is none
-}
-
-void take_negations(const CLI::App& sub, CallsOptions& options) {
-  for (const auto& word : sub.remaining()) {
-    if (word.starts_with("--")) throw CLI::ExtrasError({word});
-    options.filter.push_back(word);
-  }
-}
-
 }  // namespace
 
 void add_calls(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<CallsOptions>();
   auto* sub = app.add_subcommand("calls", "List calls from the store, newest first");
-  add_common(*sub, *options);
-  sub->add_option("--since", options->since, "Only the last 15m, 4h, 7d, ...")->type_name("TIME");
+  add_store_options(*sub, *options);
   sub->add_option("-n,--limit", options->limit, "How many")->capture_default_str();
   sub->footer(std::string(kCallsExamples) + '\n' + kFilterHelp);
   sub->callback([sub, options, &chosen] {
@@ -194,9 +123,10 @@ void add_calls(CLI::App& app, Chosen& chosen) {
 }
 
 void add_tail(CLI::App& app, Chosen& chosen) {
-  auto options = std::make_shared<CallsOptions>();
+  auto options = std::make_shared<StoreOptions>();
   auto* sub = app.add_subcommand("tail", "Show calls as they finish");
-  add_common(*sub, *options);
+  add_store_options(*sub, *options);
+  sub->remove_option(sub->get_option("--since"));  // everything is to come
   sub->footer(std::string(kTailExamples) + '\n' + kFilterHelp);
   sub->callback([sub, options, &chosen] {
     take_negations(*sub, *options);

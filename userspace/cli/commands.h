@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The subcommands. Each adds itself to the parser; the one that the user chose ends up in `chosen`,
-// which main() runs: it returns the exit code. Errors are one line on stderr.
+// which main() runs: it returns the exit code. Errors are one line on stderr. Help fits 80 columns.
 #pragma once
 
 #include <functional>
@@ -18,6 +18,7 @@ using Chosen = std::function<int()>;
 void add_run(CLI::App& app, Chosen& chosen);
 void add_calls(CLI::App& app, Chosen& chosen);
 void add_tail(CLI::App& app, Chosen& chosen);
+void add_usage(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);
 void add_decode(CLI::App& app, Chosen& chosen);
 void add_eval(CLI::App& app, Chosen& chosen);

@@ -166,11 +166,14 @@ void add_decode(CLI::App& app, Chosen& chosen) {
   command->add_option("--format", options->format, "corpus (JSON lines) or har; plain or gzip")
       ->check(CLI::IsMember({"corpus", "har"}))
       ->capture_default_str();
-  command->add_option("--to", options->to, "calls, or llmobs: the span event as it would be sent")
+  command->add_option("--to", options->to, "calls, or llmobs: the span event as it is sent")
       ->check(CLI::IsMember({"calls", "llmobs"}))
       ->capture_default_str();
   command->add_option("--piece", options->piece, "Feed the bytes in pieces of this size");
-  command->add_option("FILE", options->files, "Files to read")->required();
+  command->add_option("file", options->files, "Files to read")->required()->type_name("FILE");
+  command->footer(
+      "Examples:\n  llmtap decode calls.jsonl.gz | jq .call.usage\n"
+      "  llmtap decode --format har --to llmobs browser.har");
   command->callback([options, &chosen] {
     chosen = [options] { return run_decode(*options, std::cout, std::cerr); };
   });

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `doctor`: can this host capture, and which processes' TLS can be hooked, where, at which cost.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <vector>
 
+#include "userspace/base/terminal.h"
 #include "userspace/cli/commands.h"
 #include "userspace/cli/doctor_report.h"
 
@@ -34,7 +32,9 @@ int run_doctor(const DoctorOptions& options) {
     std::cout << to_json(report);
   } else {
     DoctorStyle style;
-    style.color = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+    const Terminal terminal = stdout_terminal();
+    style.color = terminal.color;
+    style.columns = terminal.is_one ? terminal.columns : 0;
     style.sites = options.sites || !options.pids.empty();
     std::cout << to_text(report, style);
   }
@@ -44,8 +44,7 @@ int run_doctor(const DoctorOptions& options) {
 }  // namespace
 
 void add_doctor(CLI::App& app, Chosen& chosen) {
-  auto* const command =
-      app.add_subcommand("doctor", "Can this host capture, and which processes can be hooked");
+  auto* const command = app.add_subcommand("doctor", "Can this host capture, and which processes");
   const auto options = std::make_shared<DoctorOptions>();
   command->add_option("pid", options->pids, "Only these processes");
   command->add_flag("--json", options->json, "For programs");

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,8 @@ std::vector<HostCheck> host_checks(const KernelFeatures& features, const std::st
 
 struct DoctorStyle {
   bool color = false;
-  bool sites = false;  // a line for every site
+  bool sites = false;       // a line for every site
+  std::size_t columns = 0;  // of the terminal: a narrow one gets less; 0: everything
 };
 std::string to_text(const DoctorReport& report, const DoctorStyle& style);
 std::string to_json(const DoctorReport& report);

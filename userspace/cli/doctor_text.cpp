@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "userspace/base/terminal.h"
 #include "userspace/cli/doctor_report.h"
 #include "userspace/enrich/process_names.h"
 
@@ -57,15 +58,10 @@ const char* class_name(SiteClass site_class) {
   return site_class == SiteClass::kEmulated ? "emulated" : "stepped";
 }
 
-std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return out;
-}
-
 // The end of a path says more than its start.
 std::string shorten(const std::string& text) {
-  return text.size() <= kWidest ? text : "..." + text.substr(text.size() - kWidest + 3);
+  const std::string shown = printable(text);
+  return shown.size() <= kWidest ? shown : "..." + shown.substr(shown.size() - kWidest + 3);
 }
 
 struct Row {
@@ -114,14 +110,16 @@ std::string state_of(const DoctorReport& report, const TlsFile& file) {
   return state;
 }
 
-std::vector<Row> rows_of(const DoctorReport& report) {
+// `narrow`: without the service, and of a path its last part.
+std::vector<Row> rows_of(const DoctorReport& report, bool narrow) {
   std::vector<Row> rows;
   for (const auto& one : report.processes) {
     const std::string pid = std::to_string(one.process.pid);
-    const std::string program = shorten(printable(base_name(one.process.exe)));
-    const std::string service = shorten(printable(one.process.service));
+    const std::string program = shorten(base_name(one.process.exe));
+    const std::string service = narrow ? "" : shorten(one.process.service);
     for (const auto& file : one.files)
-      rows.push_back({{pid, program, service, libraries_of(file), shorten(printable(file.path)),
+      rows.push_back({{pid, program, service, libraries_of(file),
+                       shorten(narrow ? base_name(file.path) : file.path),
                        cost_of(file) + "  " + state_of(report, file)},
                       file.plan.sites.empty() ? kYellow : kGreen,
                       details_of(file)});
@@ -143,9 +141,8 @@ class Text {
     out_ += text;
     if (color_ && *color != '\0') out_ += kPlain;
   }
-  void padded(const char* color, std::string text, std::size_t width) {
-    if (text.size() < width) text.append(width - text.size(), ' ');
-    add(color, text);
+  void padded(const char* color, const std::string& text, std::size_t width) {
+    add(color, fit_cells(text, width));
   }
   std::string take() { return std::move(out_); }
 
@@ -167,22 +164,27 @@ void add_host(Text& text, const DoctorReport& report) {
   text.add("", "\n");
 }
 
-void add_processes(Text& text, const DoctorReport& report, bool sites) {
-  auto rows = rows_of(report);
-  rows.insert(rows.begin(), Row{{"PID", "PROGRAM", "SERVICE", "TLS", "FILE", "COST"}, kBold, {}});
+void add_processes(Text& text, const DoctorReport& report, const DoctorStyle& style) {
+  constexpr std::size_t kWide = 120;
+  const bool narrow = style.columns != 0 && style.columns < kWide;
+  auto rows = rows_of(report, narrow);
+  const char* service = narrow ? "" : "SERVICE";
+  rows.insert(rows.begin(), Row{{"PID", "PROGRAM", service, "TLS", "FILE", "COST"}, kBold, {}});
   std::array<std::size_t, 5> widths = {};
   for (const auto& row : rows)
     for (std::size_t k = 0; k < widths.size(); ++k)
-      widths[k] = std::max(widths[k], row.cells[k].size());
+      widths[k] = std::max(widths[k], display_width(row.cells[k]));
   for (std::size_t n = 0; n < rows.size(); ++n) {
     const Row& row = rows[n];
     const bool same = n > 1 && row.cells[0] == rows[n - 1].cells[0];
     text.add("", "  ");
-    for (std::size_t k = 0; k < widths.size(); ++k)
+    for (std::size_t k = 0; k < widths.size(); ++k) {
+      if (widths[k] == 0) continue;
       text.padded(n == 0 ? kBold : "", same && k < 3 ? "" : row.cells[k], widths[k] + 2);
-    text.add(row.color, row.cells.back());
+    }
+    text.add(row.color, printable(row.cells.back()));
     text.add("", "\n");
-    if (sites)
+    if (style.sites)
       for (const auto& line : row.details) text.add(kDim, "      " + line + "\n");
   }
 }
@@ -196,7 +198,7 @@ std::string to_text(const DoctorReport& report, const DoctorStyle& style) {
     text.add("", "No process speaks TLS at the moment.\n");
   } else {
     text.add(kBold, "Processes\n");
-    add_processes(text, report, style.sites);
+    add_processes(text, report, style);
   }
   if (report.without_tls != 0)
     text.add(kDim,

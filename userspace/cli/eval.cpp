@@ -27,14 +27,16 @@ struct EvalOptions {
 };
 
 constexpr const char* kExamples = R"(Examples:
-  llmtap eval submit --label helpful --value true --tag request_id:req_01JM4P2W8ahN --ml-app shop
-  llmtap eval submit --label toxicity --value 0.02 --span-id 7294817263549182734 \
-      --trace-id 68b0c1d2000000005a1f3c9e77aa0b11 --ml-app shop --assessment pass
-  llmtap eval submit --label tone --value friendly --tag request_id:req_01JM4P2W8ahN
+  llmtap eval submit --label helpful --value true --ml-app shop \
+      --tag request_id:req_01JM4P2W8ahN
+  llmtap eval submit --label toxicity --value 0.02 --ml-app shop \
+      --span-id 7294817263549182734 --assessment pass \
+      --trace-id 68b0c1d2000000005a1f3c9e77aa0b11
 
-Spans carry the provider's request id as the tag request_id, so apps that know nothing of spans can
-join by it. The type follows from the value (true and false, numbers, objects, else categorical).
-Goes through the Agent or straight, as the spans do (DD_*, --config); ends with 0 once it is taken.)";
+Spans carry the provider's request id as the tag request_id, so apps that know
+nothing of spans can join by it. The type follows from the value (true and
+false, numbers, objects, else categorical). Goes through the Agent or straight,
+as the spans do (DD_*, --config); ends with 0 once it is taken.)";
 
 template <class T>
 std::optional<T> number(const std::string& text) {
@@ -120,10 +122,11 @@ void add_eval(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<EvalOptions>();
   auto* eval = app.add_subcommand("eval", "Evaluation metrics for LLM Observability");
   eval->require_subcommand(1);
+  eval->footer("Example:\n  llmtap eval submit --help");
   auto* sub = eval->add_subcommand("submit", "Send one, joined to a span or to a tag");
   sub->add_option("--label", options->label, "What is evaluated; no dots")->required();
   sub->add_option("--value", options->value, "true, 0.7, a word, a JSON object")->required();
-  sub->add_option("--type", options->type, "boolean, score, categorical, json (default: by value)")
+  sub->add_option("--type", options->type, "Default: by the value")
       ->check(CLI::IsMember({"boolean", "score", "categorical", "json"}));
   sub->add_option("--span-id", options->span_id, "Of the span, decimal");
   sub->add_option("--trace-id", options->trace_id, "LLM Observability's trace id, hex");

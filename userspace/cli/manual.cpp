@@ -65,7 +65,9 @@ Metrics for Prometheus are at
 the daemon's well-being at
 .Lk http://127.0.0.1:9464/healthz .
 .Sh EXIT STATUS
-0, or 1 after an error, which is one line on standard error.
+0, 1 after an error, 2 after a wrong command line; errors are one line on standard error.
+.Ic doctor
+ends with 1 where this host cannot capture.
 .Ic run
 with a command ends with that command's status.
 .Sh SEE ALSO

@@ -111,7 +111,7 @@ int replay(const ReplayOptions& options) {
 void add_record(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<RecordOptions>();
   auto* sub =
-      app.add_subcommand("record", "Write the raw chunk stream to a file, for a bug report");
+      app.add_subcommand("record", "Write the raw chunk stream to a file");
   sub->add_option("file", options->file, "New file; will hold plaintext with credentials")
       ->required()
       ->type_name("FILE");
@@ -126,7 +126,7 @@ void add_replay(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<ReplayOptions>();
   auto* sub = app.add_subcommand("replay", "Decode what `record` wrote");
   sub->add_option("file", options->file, "A recording")->required()->type_name("FILE");
-  sub->add_option("--to", options->to, "table; calls: llmtap's records; llmobs: span events")
+  sub->add_option("--to", options->to, "table; calls: whole records; llmobs: span events")
       ->check(CLI::IsMember({"table", "calls", "llmobs"}))
       ->capture_default_str();
   sub->footer("Example:\n  llmtap replay bug.rec --to calls | jq .error");

@@ -25,15 +25,16 @@ struct RunOptions {
 };
 
 constexpr const char* kExamples = R"(Examples:
-  llmtap run                              every process of this machine, until Ctrl-C
-  llmtap run -- python3 app.py            one command and its descendants, until it ends
-  llmtap run --jsonl spans.jsonl          LLMObs span events as JSON lines as well
+  llmtap run                       every process of this machine, until Ctrl-C
+  llmtap run -- python3 app.py     one command and what it starts, until it ends
+  llmtap run --jsonl spans.jsonl   LLMObs span events as JSON lines as well
   DD_API_KEY=... DD_LLMOBS_AGENTLESS_ENABLED=1 DD_LLMOBS_ML_APP=shop llmtap run
   llmtap run --config my.yaml --check-config
 
-No flag and no file is needed. With a Datadog Agent on this machine spans go there.
-Every option of the file and its default: config/llmtap.yaml
-SIGHUP reads the configuration again; open connections and calls go on, and what is wrong is refused.
+No flag and no file is needed. With a Datadog Agent on this machine spans go
+there. Every option of the file and its default: config/llmtap.yaml
+SIGHUP reads the configuration again; open connections and calls go on, and what
+is wrong is refused.
 Metrics for Prometheus: http://127.0.0.1:9464/metrics, and /healthz)";
 
 Result<Config> configure(const RunOptions& options) {
@@ -118,9 +119,9 @@ int fail(const std::string& message) {
 void add_run(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<RunOptions>();
   auto* sub =
-      app.add_subcommand("run", "Watch this machine, or one command, and show every LLM call");
+      app.add_subcommand("run", "Watch this machine, or one command");
   sub->add_option("-c,--config", options->config,
-                  "YAML file (default: /etc/llmtap/llmtap.yaml if there)")
+                  "YAML file (default: /etc/llmtap/llmtap.yaml)")
       ->type_name("FILE");
   sub->add_option("--jsonl", options->jsonl, "LLMObs span events as JSON lines; - for stdout")
       ->type_name("FILE");

@@ -12,7 +12,8 @@ namespace {
 KernelFeatures good_kernel() {
   KernelFeatures features;
   features.release = "6.18.0";
-  features.btf = features.may_load = features.session = features.multi = features.perf = true;
+  features.btf = features.may_load = features.session = features.multi = features.perf =
+      features.sockets = true;
   features.lockdown = "none";
   return features;
 }
@@ -66,6 +67,7 @@ TEST_CASE("doctor: what a host lacks comes with advice", "[unit]") {
       {"no BTF", "BTF", [](KernelFeatures& f) { f.btf = false; }},
       {"not root", "load programs", [](KernelFeatures& f) { f.may_load = false; }},
       {"lockdown", "lockdown", [](KernelFeatures& f) { f.lockdown = "confidentiality"; }},
+      {"before Linux 6.3", "plain HTTP", [](KernelFeatures& f) { f.sockets = false; }},
       {"capability", "capabilities",
        [](KernelFeatures& f) { f.missing_capabilities = {"CAP_BPF"}; }},
       {"in a container", "processes", [](KernelFeatures& f) { f.host_pids = false; }},
