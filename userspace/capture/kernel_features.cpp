@@ -2,6 +2,7 @@
 #include "userspace/capture/kernel_features.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -120,6 +121,10 @@ std::string KernelFeatures::blind_spot() const {
   return names.empty() ? "" : "other users' processes may be hidden: add" + names;
 }
 
+bool sockets_can_be_seen() {
+  return libbpf_find_vmlinux_btf_id("sock_send_length", BPF_TRACE_RAW_TP) > 0;
+}
+
 KernelFeatures probe_kernel() {
   KernelFeatures features;
   utsname uts{};
@@ -131,6 +136,7 @@ KernelFeatures probe_kernel() {
   features.perf = access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
   features.lockdown = lockdown();
   features.missing_capabilities = missing_capabilities();
+  features.sockets = sockets_can_be_seen();
   features.host_pids = sees_host_pids();
   return features;
 }

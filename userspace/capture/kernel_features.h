@@ -23,6 +23,7 @@ struct KernelFeatures {
   bool session = false;
   bool multi = false;
   bool perf = false;     // the perf event source exists; the right to use it shows at attach
+  bool sockets = false;  // sockets_can_be_seen(): plain HTTP, rustls, addresses
   std::string lockdown;  // "none", "integrity", "confidentiality", or "" when not built in
   std::vector<std::string> missing_capabilities;
   bool host_pids = true;  // /proc shows the processes of the whole host
@@ -35,5 +36,8 @@ struct KernelFeatures {
 };
 
 KernelFeatures probe_kernel();
+
+// The socket layer says how many bytes a send or receive has moved (Linux 6.3).
+bool sockets_can_be_seen();
 
 }  // namespace llmtap

@@ -62,7 +62,7 @@ void choose_programs(llmtap_bpf& skeleton, AttachMode mode, bool targets_only) {
 
 // Linux 6.3: the socket layer says how many bytes moved. Without it sockets are not looked at.
 bool choose_sockets(llmtap_bpf& skeleton) {
-  const bool able = libbpf_find_vmlinux_btf_id("sock_send_length", BPF_TRACE_RAW_TP) > 0;
+  const bool able = sockets_can_be_seen();
   for (bpf_program* program :
        {skeleton.progs.socket_state, skeleton.progs.socket_sent, skeleton.progs.socket_read,
         skeleton.progs.socket_gone, skeleton.progs.socket_find}) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 
+#include "userspace/capture/plain_ports.h"
 #include "userspace/capture/process_maps.h"
 #include "userspace/capture/process_notes.h"
 #include "userspace/capture/process_sockets.h"
@@ -62,6 +63,12 @@ std::vector<HostCheck> host_checks(const KernelFeatures& f, const std::string& d
   checks.push_back(
       {"attach by", best.has_value(), best ? name(*best) : "nothing",
        best == AttachMode::kPerf ? "Linux 6.6 attaches and detaches much faster" : ""});
+  checks.push_back(
+      {"plain HTTP", f.sockets,
+       f.sockets ? std::to_string(default_plain_ports().size()) +
+                       " usual ports of model servers, and those that known ones listen on"
+                 : "not seen",
+       f.sockets ? "" : "Linux 6.3 and later say what sockets carry (rustls needs that as well)"});
   checks.push_back({"lockdown", f.lockdown != "confidentiality",
                     f.lockdown.empty() ? "not built in" : f.lockdown,
                     f.lockdown == "confidentiality" ? "boot with lockdown=integrity" : ""});
