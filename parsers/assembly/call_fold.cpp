@@ -81,10 +81,9 @@ void CallFold::State::body(Side side, std::string_view bytes, Stamp stamp) {
     return;
   }
   call_.response_bytes += bytes.size();
-  if (early_head_) {
-    early_.push_back({Early::Kind::kBytes, std::string(bytes), 0, stamp});
-    early_bytes_ += bytes.size();
-    if (early_bytes_ > kEarlyResponse) decide(arrival(Side::kRequest, stamp), false);
+  if (early_) {
+    early_->add({Piece::Kind::kBytes, std::string(bytes), stamp});
+    if (early_->held > kEarlyResponse) decide(arrival(Side::kRequest, stamp), false);
     return;
   }
   response_body(bytes, stamp);
@@ -95,8 +94,8 @@ void CallFold::State::gap(Side side, std::uint64_t bytes) {
   call_.bytes_lost += bytes;
   if (side == Side::kRequest) {
     if (request_) request_->gap(bytes);
-  } else if (early_head_) {
-    early_.push_back({Early::Kind::kGap, {}, bytes, {}});
+  } else if (early_) {
+    early_->add({Piece::Kind::kGap, {}, {}});
   } else {
     coding_.gap();
     if (decoder_) decoder_->gap(bytes);
@@ -108,8 +107,8 @@ void CallFold::State::finish(Side side, Stamp stamp) {
   if (side == Side::kRequest) {
     if (!call_.timing.request_end) call_.timing.request_end = stamp.end_ns;
     if (!decided_ && !socket_) decide(arrival(side, stamp), true);
-  } else if (early_head_) {
-    early_.push_back({Early::Kind::kFinish, {}, 0, stamp});
+  } else if (early_) {
+    early_->add({Piece::Kind::kFinish, {}, stamp});
   } else {
     finish_response(arrival(side, stamp), true);
   }
@@ -221,7 +220,8 @@ void CallFold::State::end(End end, Stamp stamp) {
 
 void CallFold::State::end_call(End end, Stamp stamp) {
   finish_response(stamp.end_ns, end == End::kComplete);
-  if (bad_status_ && !call_.error) call_.error = read_error(response_headers_, {}, Json{});
+  if (response_headers_ && !call_.error)
+    call_.error = read_error(*response_headers_, {}, Json{});
   parser_->finish(call_);
   // Many clients leave at the terminator without reading the end of the framing.
   call_.end = done_ ? End::kComplete : end;
@@ -234,7 +234,9 @@ void CallFold::State::end_call(End end, Stamp stamp) {
 }
 
 std::size_t CallFold::State::memory() const {
-  std::size_t bytes = sizeof *this + header_bytes_ + input_bytes_ + content_bytes_ + early_bytes_ + coding_.memory();
+  std::size_t bytes =
+      sizeof *this + header_bytes_ + input_bytes_ + content_bytes_ + coding_.memory();
+  if (early_) bytes += early_->held;
   if (request_) bytes += request_->memory();
   if (decoder_) bytes += decoder_->memory();
   return bytes;

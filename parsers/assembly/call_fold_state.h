@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "parsers/assembly/call_fold.h"
@@ -36,13 +37,24 @@ struct CallFold::State final : private BodySink {
   std::size_t memory() const;
 
  private:
-  // The part of an early response that waits for the end of the request.
-  struct Early {
-    enum class Kind { kBytes, kGap, kFinish } kind;
-    std::string bytes;
-    std::uint64_t missing = 0;
+  // A response that waits for the end of its request.
+  struct EarlyResponse {
+    struct Piece {
+      enum class Kind { kBytes, kGap, kFinish } kind;
+      std::string bytes;
+      Stamp stamp;
+    };
+    void add(Piece piece) {
+      held += sizeof(Piece) + piece.bytes.size();
+      pieces.push_back(std::move(piece));
+    }
+
+    ResponseHead head;
     Stamp stamp;
+    std::vector<Piece> pieces;
+    std::size_t held = 0;  // bytes, the pieces themselves included
   };
+  using Piece = EarlyResponse::Piece;
 
   void decide(TimeNs ts_ns, bool complete);
   bool adopt(const Provider* provider, const RequestBody& body);
@@ -90,14 +102,10 @@ struct CallFold::State final : private BodySink {
   std::unique_ptr<CallParser> parser_;
   CallRecord call_;
   // Response.
-  std::unique_ptr<ResponseHead> early_head_;
-  Stamp early_stamp_;
-  std::vector<Early> early_;
-  std::size_t early_bytes_ = 0;
+  std::unique_ptr<EarlyResponse> early_;
   ContentCoding coding_;
   std::unique_ptr<BodyDecoder> decoder_;
-  Headers response_headers_;  // of a bad answer only, for its error
-  bool bad_status_ = false;
+  std::unique_ptr<Headers> response_headers_;  // of a bad answer, for its error
   bool coding_lost_ = false;
   bool grpc_ = false;  // the request says so, or its bytes do
   bool done_ = false;  // the parser says that the call is over

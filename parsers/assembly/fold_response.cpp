@@ -51,8 +51,9 @@ std::size_t trim_text(std::vector<Message>& messages, std::size_t limit, bool& c
 void CallFold::State::response(ResponseHead&& head, Stamp stamp) {
   last_seen_ = std::max(last_seen_, stamp.end_ns);
   if (!decided_ && !socket_) {
-    early_head_ = std::make_unique<ResponseHead>(std::move(head));
-    early_stamp_ = stamp;
+    early_ = std::make_unique<EarlyResponse>();
+    early_->head = std::move(head);
+    early_->stamp = stamp;
     return;
   }
   if (socket_ && !decided_) decide(stamp.end_ns, true);
@@ -60,17 +61,16 @@ void CallFold::State::response(ResponseHead&& head, Stamp stamp) {
 }
 
 void CallFold::State::replay_early() {
-  if (!early_head_) return;
-  const auto head = std::exchange(early_head_, nullptr);
-  start_response(std::move(*head), early_stamp_);
-  for (const auto& part : std::exchange(early_, {})) {
-    if (part.kind == Early::Kind::kBytes) response_body(part.bytes, part.stamp);
-    if (part.kind == Early::Kind::kGap) gap(Side::kResponse, 0);
-    if (part.kind == Early::Kind::kFinish) {
-      finish_response(arrival(Side::kResponse, part.stamp), true);
+  const auto early = std::exchange(early_, nullptr);
+  if (!early) return;
+  start_response(std::move(early->head), early->stamp);
+  for (const auto& piece : early->pieces) {
+    if (piece.kind == Piece::Kind::kBytes) response_body(piece.bytes, piece.stamp);
+    if (piece.kind == Piece::Kind::kGap) gap(Side::kResponse, 0);
+    if (piece.kind == Piece::Kind::kFinish) {
+      finish_response(arrival(Side::kResponse, piece.stamp), true);
     }
   }
-  early_bytes_ = 0;
 }
 
 void CallFold::State::start_response(ResponseHead&& head, Stamp stamp) {
@@ -91,8 +91,7 @@ void CallFold::State::start_response(ResponseHead&& head, Stamp stamp) {
   parser_->response(head, call_);
   if (head.status == 101) return;
   read_grpc_status(head.headers);
-  bad_status_ = head.status >= 400;
-  if (bad_status_) response_headers_ = head.headers;
+  if (head.status >= 400) response_headers_ = std::make_unique<Headers>(head.headers);
   coding_ = ContentCoding(head.headers);
   const BodyLimits limits{context_.limits.response_body, context_.limits.event};
   const bool grpc = grpc_ && !find_header(head.headers, "content-type");  // late attach
@@ -157,8 +156,9 @@ void CallFold::State::event(const BodyEvent& event) {
   if (decoder_ && decoder_->streamed()) call_.streamed = true;
   if (event.after_gap) call_.partial = true;
   const bool had_token = call_.timing.first_token.has_value();
-  if (bad_status_ && !call_.error) call_.error = read_error(response_headers_, event.data, json);
-  const auto shared = bad_status_ ? call_.error : Boxed<CallError>{};
+  if (response_headers_ && !call_.error)
+    call_.error = read_error(*response_headers_, event.data, json);
+  const auto shared = response_headers_ ? call_.error : Boxed<CallError>{};
   if (parser_->event(event, json, call_) == Step::kCallDone) done_ = true;
   if (shared) complete_error(*shared);
   if (!had_token) saw_token();
