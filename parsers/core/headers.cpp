@@ -2,6 +2,7 @@
 #include "parsers/core/headers.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace llmtap {
@@ -9,7 +10,14 @@ namespace {
 
 constexpr std::size_t kMaxText = std::numeric_limits<std::uint32_t>::max();  // of a name or value
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+// Without a branch: the letters of a name are hard to foretell.
+constexpr std::array<char, 256> kLower = [] {
+  std::array<char, 256> table{};
+  for (std::size_t c = 0; c < table.size(); ++c) {
+    table[c] = static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  }
+  return table;
+}();
 
 }  // namespace
 
@@ -22,7 +30,8 @@ void Headers::add(std::string_view name, std::string_view value) {
   const std::size_t before = text_.size();
   text_.append(reinterpret_cast<const char*>(sizes), sizeof sizes).append(name).append(value);
   char* const stored = text_.data() + before + kPrefix;
-  std::transform(stored, stored + name.size(), stored, lower);
+  std::transform(stored, stored + name.size(), stored,
+                 [](char c) { return kLower[static_cast<unsigned char>(c)]; });
 }
 
 std::size_t Headers::size() const {
