@@ -94,7 +94,12 @@ int main(int argc, char** argv) {
     worst_ms = std::max(worst_ms,
                         std::chrono::duration<double, std::milli>(Clock::now() - before).count());
   }
-  const auto down = writer.counts();
+  const auto counted = [&writer] {
+    SinkCounts counts;
+    writer.count(counts);
+    return counts.delivery.value_or(DeliveryCounts{});
+  };
+  const auto down = counted();
   std::printf(
       "down %d s at %d calls/s: %zu emitted, %ju wait (%ju MiB), %ju dropped; slowest write %.1f "
       "ms\n",
@@ -111,7 +116,7 @@ int main(int argc, char** argv) {
       port, false);
   const auto up = Clock::now();
   writer.flush(std::chrono::minutes{5});
-  const auto counts = writer.counts();
+  const auto counts = counted();
   std::printf("up: %zu spans received by id in %.1f s, %ju deliveries, %ju dropped\n", ids.count(),
               std::chrono::duration<double>(Clock::now() - up).count(),
               static_cast<std::uintmax_t>(counts.delivered),

@@ -3,9 +3,11 @@
 // The protobuf is read back here by number and wire type, apart from the code that writes it; the
 // client suite shows both encodings to a real collector.
 #include <catch2/catch.hpp>
+#include <limits>
 #include <protozero/pbf_reader.hpp>
 
 #include "tests/unit/sinks/otlp_support.h"
+#include "userspace/base/utf8.h"
 #include "userspace/sinks/otlp/encode.h"
 #include "userspace/sinks/otlp/metrics.h"
 #include "userspace/sinks/otlp/partial_success.h"
@@ -116,6 +118,24 @@ TEST_CASE("otlp: a span as JSON", "[unit]") {
         R"({"key":"i","value":{"intValue":"9007199254740993"}},)"
         R"({"key":"l","value":{"arrayValue":{"values":[{"stringValue":"x"},{"intValue":"1"}]}}}],)"
         R"("status":{}}],"schemaUrl":"url"}],"schemaUrl":"url"})");
+}
+
+TEST_CASE("otlp: numbers that JSON or an int64 cannot hold", "[unit]") {
+  Span span;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  span.attributes = {{"seed", std::numeric_limits<std::uint64_t>::max()},
+                     {"up", kInfinity},
+                     {"down", -kInfinity},
+                     {"none", std::numeric_limits<double>::quiet_NaN()}};
+  const auto json = Value::parse(encode({}, span, Format::kJson));
+  for (const auto& pair : json["scopeSpans"][0]["spans"][0]["attributes"]) {
+    const auto& value = pair["value"];
+    CAPTURE(pair.dump());
+    if (pair["key"] == "seed") CHECK(value["doubleValue"] == 18446744073709551616.0);
+    if (pair["key"] == "up") CHECK(value["doubleValue"] == "Infinity");
+    if (pair["key"] == "down") CHECK(value["doubleValue"] == "-Infinity");
+    if (pair["key"] == "none") CHECK(value["doubleValue"] == "NaN");
+  }
 }
 
 TEST_CASE("otlp: records laid end to end are one request", "[unit]") {
@@ -249,7 +269,9 @@ TEST_CASE("otlp: a model server's side has metrics of its own", "[unit]") {
 }
 
 TEST_CASE("otlp: cardinality is bounded", "[unit]") {
-  MetricTable table({}, {}, 10);
+  Host host;
+  host.attributes = {{"team", "\xff"}};  // OTEL_RESOURCE_ATTRIBUTES=team=%FF
+  MetricTable table({}, host, 10);
   auto call = sample_chat();
   for (int i = 0; i < 5000; ++i) {
     call.model_requested = "m" + std::to_string(i);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/sinks/otlp/encode.h"
 
+#include <cmath>
 #include <protozero/pbf_writer.hpp>
 
 #include "userspace/base/utf8.h"
@@ -103,7 +104,14 @@ class JsonWriter {
   void any_bool(int, const char* name, bool v) { out_[name] = v; }
   void any_int(int, const char* name, std::int64_t v) { out_[name] = std::to_string(v); }
   void any_fixed_int(int, const char* name, std::int64_t v) { out_[name] = std::to_string(v); }
-  void any_double(int, const char* name, double v) { out_[name] = v; }
+  // JSON has no such numbers: as protobuf's mapping has it.
+  void any_double(int, const char* name, double v) {
+    if (std::isfinite(v)) {
+      out_[name] = v;
+    } else {
+      out_[name] = std::isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity";
+    }
+  }
 
   template <class Message>
   void message(int, const char* name, const Message& message) {

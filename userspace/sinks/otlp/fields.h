@@ -5,6 +5,9 @@
 // empty or zero, except in `any_*`, members of a oneof.
 #pragma once
 
+#include <cstdint>
+#include <limits>
+
 #include "userspace/sinks/otlp/encode.h"
 #include "userspace/sinks/otlp/model.h"
 
@@ -91,6 +94,9 @@ void fields(W& w, const AnyValue& any) {
     w.any_text(1, "stringValue", v.template get_ref<const std::string&>());
   } else if (v.is_boolean()) {
     w.any_bool(2, "boolValue", v.template get<bool>());
+  } else if (v.is_number_unsigned() &&
+             v.template get<std::uint64_t>() > std::numeric_limits<std::int64_t>::max()) {
+    w.any_double(4, "doubleValue", v.template get<double>());  // a parameter off the wire
   } else if (v.is_number_integer()) {
     w.any_int(3, "intValue", v.template get<std::int64_t>());
   } else if (v.is_number_float()) {

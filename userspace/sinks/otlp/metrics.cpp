@@ -97,8 +97,7 @@ MetricTable::MetricTable(MetricOptions options, Host host, TimeNs now)
     : options_(options), host_(std::move(host)), start_(now) {}
 
 void MetricTable::add(const CallRecord& call) {
-  const std::string resource =
-      service_resource(call, host_).dump(-1, ' ', false, Value::error_handler_t::replace);
+  const std::string resource = resource_text(call);
   const Value attributes = metric_attributes(call);
   add_times(call, resource, attributes);
   if (call.observed == ObservedEnd::kServer || is_proxy_hop(call)) return;
@@ -108,6 +107,11 @@ void MetricTable::add(const CallRecord& call) {
   } else {
     add_tokens(call, resource, attributes);
   }
+}
+
+// The variables of a process may hold any bytes.
+std::string MetricTable::resource_text(const CallRecord& call) const {
+  return service_resource(call, host_).dump(-1, ' ', false, Value::error_handler_t::replace);
 }
 
 void MetricTable::add_times(const CallRecord& call, const std::string& resource,
@@ -194,7 +198,7 @@ void MetricTable::add_value(std::string_view metric, const std::string& resource
     fresh.attributes = attributes;
     if (series_.size() >= kMostSeries) {
       fresh.attributes = {{"otel.metric.overflow", true}};
-      key = {service_resource(CallRecord{}, host_).dump(), kind, "overflow"};
+      key = {resource_text(CallRecord{}), kind, "overflow"};
     }
     fresh.start = start_;
     fresh.min = fresh.max = value;

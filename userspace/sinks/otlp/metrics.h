@@ -56,6 +56,7 @@ class MetricTable {
   };
   static const Kind kKinds[];
 
+  std::string resource_text(const CallRecord& call) const;
   void add_times(const CallRecord& call, const std::string& resource, const Value& attributes);
   void add_tokens(const CallRecord& call, const std::string& resource, const Value& attributes);
   void add_latest_tokens(const CallRecord& call, const std::string& resource,
