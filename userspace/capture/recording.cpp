@@ -33,11 +33,12 @@ struct Socket {
   std::uint8_t local[16], remote[16];
   std::uint16_t local_port, remote_port;
   std::uint32_t netns;
+  std::uint32_t inferred;  // earlier recordings end before it
 };
-static_assert(sizeof(Socket) == 40);
+static_assert(sizeof(Socket) == 44);
 
 std::string pack(const SocketPair& pair) {
-  Socket socket{{}, {}, pair.local.port, pair.remote.port, pair.netns};
+  Socket socket{{}, {}, pair.local.port, pair.remote.port, pair.netns, pair.inferred ? 1U : 0U};
   std::copy(pair.local.address.begin(), pair.local.address.end(), socket.local);
   std::copy(pair.remote.address.begin(), pair.remote.address.end(), socket.remote);
   return {reinterpret_cast<const char*>(&socket), sizeof(socket)};
@@ -45,13 +46,14 @@ std::string pack(const SocketPair& pair) {
 
 SocketPair unpack(std::string_view bytes) {
   Socket socket{};
-  if (bytes.size() == sizeof(socket)) std::memcpy(&socket, bytes.data(), sizeof(socket));
+  std::memcpy(&socket, bytes.data(), std::min(bytes.size(), sizeof(socket)));
   SocketPair pair;
   std::copy(std::begin(socket.local), std::end(socket.local), pair.local.address.begin());
   std::copy(std::begin(socket.remote), std::end(socket.remote), pair.remote.address.begin());
   pair.local.port = socket.local_port;
   pair.remote.port = socket.remote_port;
   pair.netns = socket.netns;
+  pair.inferred = socket.inferred != 0;
   return pair;
 }
 
@@ -125,13 +127,13 @@ Result<std::unique_ptr<ReplaySource>> ReplaySource::open(const std::string& path
 
 Result<bool> ReplaySource::read(void* out, std::size_t size) {
   auto* bytes = static_cast<char*>(out);
-  while (size > 0) {
-    const auto got = ::read(fd_.get(), bytes, size);
+  for (std::size_t done = 0; done < size;) {
+    const auto got = ::read(fd_.get(), bytes + done, size - done);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return system_error("recording");
-    if (got == 0) return false;
-    bytes += got;
-    size -= static_cast<std::size_t>(got);
+    if (got == 0 && done == 0) return false;
+    if (got == 0) return Error{"the recording is cut off"};
+    done += static_cast<std::size_t>(got);
   }
   return true;
 }

@@ -52,7 +52,7 @@ class ReplaySource final : public ChunkSource {
 
  private:
   explicit ReplaySource(Fd fd) : fd_(std::move(fd)) {}
-  // False: the end of the file came first.
+  // False: the file ends here. An error, if it ends within.
   Result<bool> read(void* out, std::size_t size);
 
   Fd fd_;
