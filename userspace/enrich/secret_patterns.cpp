@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "userspace/enrich/field_forms.h"
 #include "userspace/enrich/key_forms.h"
 #include "userspace/enrich/text_scan.h"
 
@@ -112,57 +113,6 @@ Find user_info(std::string_view text, std::size_t at) {
   return {3, length, "url_credentials"};
 }
 
-// A named field: the name stays, the value goes.
-enum class Value : std::uint8_t {
-  kToken,   // base64 and its like, with a digit or a sign: a plain word is none
-  kWord,    // anything up to a blank or a quote
-  kLine,    // anything up to the end of the line or a quote, with a '=' in it
-  kBearer,  // kToken after a blank: "bearer" is a word of English as well
-  kBasic,   // base64 of something with a colon
-};
-struct FieldForm {
-  std::string_view name;  // lower case
-  std::size_t least;      // length of the value
-  Value value = Value::kToken;
-};
-// By first byte.
-constexpr FieldForm kFields[] = {
-    {"&auth", 12},
-    {"&key", 16},
-    {"&sig", 16},
-    {"&token", 12},
-    {"-token", 16},
-    {"?auth", 12},
-    {"?key", 16},
-    {"?sig", 16},
-    {"?token", 12},
-    {"_token", 16},
-    {"access_key", 16},
-    {"accountkey", 16},
-    {"api-key", 12},
-    {"api_key", 12},
-    {"apikey", 12},
-    {"authorization", 17},  // longer than "AWS4-HMAC-SHA256"
-    {"aws4-hmac-sha256", 16, Value::kLine},
-    {"aws_secret_access_key", 30},
-    {"basic", 12, Value::kBasic},
-    {"bearer", 16, Value::kBearer},
-    {"client_secret", 12},
-    {"clientsecret", 12},
-    {"cookie", 6, Value::kLine},
-    {"passphrase", 6, Value::kWord},
-    {"passwd", 6, Value::kWord},
-    {"password", 6, Value::kWord},
-    {"secret", 16},
-    {"secret_key", 12},
-    {"secretaccesskey", 30},
-    {"sessiontoken", 30},
-    {"sharedaccesskey", 16},
-    {"subscription-key", 16},
-    {"token", 20},
-    {"x-amz-credential", 16},
-    {"x-amz-signature", 16},
-};
 constexpr auto kFieldRanges =
     by_first_byte(kFields, [](const FieldForm& form) { return form.name[0]; });
 
@@ -214,18 +164,18 @@ std::size_t quoted(std::string_view text, std::size_t at) {
 std::size_t secret_value(const FieldForm& form, std::string_view text, std::size_t at) {
   std::size_t length = 0;
   switch (form.value) {
-    case Value::kLine:
+    case FieldValue::kLine:
       length = run(text, at, in_line, kLongestToken);
       if (text.substr(at, length).find('=') == std::string_view::npos) return 0;
       return run_on(text, at, in_line);
-    case Value::kWord:
+    case FieldValue::kWord:
       length = quoted(text, at);
       return length != 0 ? length : run(text, at, in_word, kLongestKey);
-    case Value::kBasic:
+    case FieldValue::kBasic:
       length = run(text, at, base64, kLongestKey);
       return is_basic(text.substr(at, length)) ? length : 0;
-    case Value::kToken:
-    case Value::kBearer:
+    case FieldValue::kToken:
+    case FieldValue::kBearer:
       break;
   }
   length = run(text, at, base64, kLongestToken);
@@ -257,17 +207,17 @@ Find field(std::string_view text, std::size_t at) {
     const auto gap = run(text, value, between, kWidestGap + 1);
     if (gap == 0 || gap > kWidestGap) continue;
     const auto said = text.substr(value, gap);
-    const bool blank_is_enough = form.value == Value::kBearer || form.value == Value::kBasic ||
-                                 form.name.starts_with("aws4");
+    const bool blank_is_enough = form.value == FieldValue::kBearer ||
+                                 form.value == FieldValue::kBasic || form.name.starts_with("aws4");
     if (!blank_is_enough && said.find_first_of(":=") == std::string_view::npos) continue;
     value += gap;
     if (form.name == "authorization") value += scheme(text, value);
     if (starts(text, value, "[REDACTED")) continue;
     const auto length = secret_value(form, text, value);
     if (length < form.least) continue;
-    const auto* kind = form.value == Value::kBearer ? "bearer_token"
-                       : form.name == "cookie"      ? "cookie"
-                                                    : "credential";
+    const auto* kind = form.value == FieldValue::kBearer ? "bearer_token"
+                       : form.name == "cookie"           ? "cookie"
+                                                         : "credential";
     return {value - at, length, kind};
   }
   return {};

@@ -131,4 +131,5 @@ TEST_CASE("user ids are hashed wherever the request repeats them", "[unit]") {
   const auto first = installation_key(scratch.path("user-hash.key"));
   REQUIRE(first.ok());
   CHECK(*first == *installation_key(scratch.path("user-hash.key")));
+  CHECK_FALSE(installation_key(scratch.path("")).ok());  // a directory
 }
