@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <filesystem>
 #include <set>
 #include <utility>
 
 #include "userspace/base/log.h"
+#include "userspace/capture/process_maps.h"
 
 namespace llmtap {
 namespace {
@@ -24,16 +24,6 @@ tls_verdict kernel_verdict(ConnVerdict verdict) {
       break;
   }
   return TLS_VERDICT_UNKNOWN;
-}
-
-std::size_t running_processes() {
-  std::size_t count = 0;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
-    const std::string name = entry.path().filename();
-    if (!name.empty() && name[0] >= '1' && name[0] <= '9') ++count;
-  }
-  return count;
 }
 
 }  // namespace
@@ -86,7 +76,7 @@ void KernelCapture::wait_until_settled() {
 
 HookCounts KernelCapture::hooks() const {
   HookCounts counts;
-  counts.running = running_processes();
+  counts.running = numbered_entries("/proc").size();
   std::set<FileId> files;
   for (const auto& process : watch_->processes()) {
     ++counts.tls;
