@@ -122,7 +122,10 @@ std::string KernelFeatures::blind_spot() const {
 }
 
 bool sockets_can_be_seen() {
-  return libbpf_find_vmlinux_btf_id("sock_send_length", BPF_TRACE_RAW_TP) > 0;
+  const auto said = libbpf_set_print(nullptr);  // it would complain on stderr
+  const bool able = libbpf_find_vmlinux_btf_id("sock_send_length", BPF_TRACE_RAW_TP) > 0;
+  libbpf_set_print(said);
+  return able;
 }
 
 KernelFeatures probe_kernel() {
