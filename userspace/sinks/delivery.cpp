@@ -31,6 +31,7 @@ struct Delivery::State {
   explicit State(DeliveryOptions o, std::unique_ptr<Spool> s)
       : options(std::move(o)),
         spool(std::move(s)),
+        idle(spool->counts().records == 0),
         batch_limit(options.batch_records),
         compress(options.gzip) {}
 
@@ -43,7 +44,7 @@ struct Delivery::State {
   bool stopping = false;  // guarded by mutex, as all below
   bool hurry = false;     // a flush is waiting: no lingering, one back-off cut short
   DeliveryCounts counts;
-  bool idle = true;  // nothing waits and nothing is on its way
+  bool idle;  // nothing waits, from an earlier process either, and nothing is on its way
 
   // The worker's own.
   std::optional<HttpEndpoint> endpoint;

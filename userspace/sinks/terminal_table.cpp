@@ -48,7 +48,8 @@ constexpr std::array<Column, kColumns> kTable = {{{"TIME", 12, false},
                                                   {"TTFT", 7, true},
                                                   {"DURATION", 8, true},
                                                   {"STATUS", 14, false}}};
-constexpr std::size_t kDateWidth = 11;  // "2026-11-24 "
+constexpr std::size_t kDateWidth = 11;      // "2026-11-24 "
+constexpr std::size_t kShortDateWidth = 6;  // "11-24 "
 constexpr std::size_t kMostModel = 32;
 
 // What gives way first where the terminal is narrow, until it fits. Width 0: left out.
@@ -56,10 +57,10 @@ struct Step {
   ColumnIndex column;
   std::size_t width;
 };
-constexpr std::array kSteps = {Step{kService, 14}, Step{kTime, 8},    Step{kTtft, 0},
-                               Step{kService, 10}, Step{kCost, 0},    Step{kStatus, 12},
-                               Step{kProvider, 9}, Step{kInput, 0},   Step{kOutput, 0},
-                               Step{kModel, 10},   Step{kProvider, 0},  Step{kService, 7}};
+constexpr std::array kSteps = {Step{kService, 14}, Step{kTime, 8},     Step{kTtft, 0},
+                               Step{kService, 10}, Step{kCost, 0},     Step{kStatus, 12},
+                               Step{kProvider, 9}, Step{kInput, 0},    Step{kOutput, 0},
+                               Step{kModel, 10},   Step{kProvider, 0}, Step{kService, 7}};
 
 using Widths = std::array<std::size_t, kColumns>;
 
@@ -76,7 +77,8 @@ Widths widths_of(const TableStyle& style) {
   widths[kTime] += date;
   for (const auto& step : kSteps) {
     if (total(widths) <= style.columns) break;
-    widths[step.column] = step.width + (step.column == kTime ? date : 0);
+    widths[step.column] = step.width;
+    if (step.column == kTime && style.date) widths[kTime] += kShortDateWidth;
   }
   if (const auto used = total(widths); used < style.columns)
     widths[kModel] = std::min(kMostModel, widths[kModel] + style.columns - used);
@@ -102,7 +104,7 @@ std::string line_of(const std::array<std::string, kColumns>& texts,
   return line;
 }
 
-// As much as the column is wide: without milliseconds if it is narrow.
+// As much as the column is wide: if it is narrow, without year and milliseconds.
 std::string format_time(TimeNs ns, const TableStyle& style) {
   const auto seconds = static_cast<std::time_t>(ns / 1'000'000'000);
   std::tm tm{};
@@ -111,10 +113,11 @@ std::string format_time(TimeNs ns, const TableStyle& style) {
   } else {
     localtime_r(&seconds, &tm);
   }
+  const bool narrow = widths_of(style)[kTime] < kTable[kTime].width + (style.date ? kDateWidth : 0);
+  const char* format = !style.date ? "%H:%M:%S" : narrow ? "%m-%d %H:%M:%S" : "%Y-%m-%d %H:%M:%S";
   std::array<char, 40> text{};
-  const auto length =
-      std::strftime(text.data(), text.size(), style.date ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm);
-  if (widths_of(style)[kTime] > length) {
+  const auto length = std::strftime(text.data(), text.size(), format, &tm);
+  if (!narrow) {
     std::snprintf(text.data() + length, text.size() - length, ".%03u",
                   static_cast<unsigned>(ns / 1'000'000 % 1000));
   }

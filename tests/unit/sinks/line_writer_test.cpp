@@ -86,6 +86,7 @@ TEST_CASE("terminal: a table fits its terminal", "[unit]") {
       const auto line = table_line(call, style);
       CHECK(longest_line(header + '\n' + line) <= columns);
       CHECK(header.find("STATUS") != std::string::npos);
+      CHECK((header.find("OUT") != std::string::npos) == (columns >= 80));
       CHECK(display_width(header.substr(0, header.find("STATUS"))) ==
             display_width(line.substr(0, line.find("tool_calls"))));
       CHECK((header.find("COST") != std::string::npos) == (columns > (date ? 100 : 80)));
