@@ -247,6 +247,7 @@ Json JsonDocument::parse_padded(std::string_view text) { return parse(text, true
 
 Json JsonDocument::parse(std::string_view text, bool padded) {
   static_assert(kPadding >= simdjson::SIMDJSON_PADDING);
+  if (text.empty()) return {};  // its pointer may be null
   if (!state_) state_ = std::make_unique<State>();
   auto& parser = state_->parser;
   // allocate() always makes new buffers: only when these are too small, and then with room.

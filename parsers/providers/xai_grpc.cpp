@@ -173,7 +173,9 @@ void XaiGrpcParser::request(const RequestHead& head, const RequestBody& body, Ca
   ProtobufReader field(body.bytes);
   while (field.next()) {
     const std::uint32_t number = field.number();
-    if (number == at.model) call.model_requested = std::string(field.bytes());
+    if (number == at.model && !field.bytes().empty()) {
+      call.model_requested = std::string(field.bytes());
+    }
     if (number == at.messages && take(call)) read_message(field.bytes(), call);
     if (number == at.prompt && take(call)) read_prompt(field.bytes(), call);
     if (number == 17 && at.params == &kXaiChatParams && take(call)) {
@@ -242,8 +244,9 @@ Step XaiGrpcParser::event(const BodyEvent& event, const Json&, CallRecord& call)
   while (field.next()) {
     const std::uint32_t number = field.number();
     if (number == at.id && call.response_id.empty()) call.response_id = field.bytes();
-    if (number == at.model && call.model_served != field.bytes())
+    if (number == at.model && !field.bytes().empty() && call.model_served != field.bytes()) {
       call.model_served = std::string(field.bytes());
+    }
     if (number == at.usage && !field.bytes().empty()) usage_ = field.bytes();
     if (number == at.tier) note_service_tier(xai_service_tier(field.integer()), call);
     if (number != at.outputs) continue;

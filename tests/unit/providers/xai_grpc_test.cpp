@@ -166,6 +166,16 @@ TEST_CASE("xai over gRPC: repeated enums come packed or one by one", "[unit]") {
   CHECK(folded(kWhole, Writer().put(7, packed).out, "").params.empty());
 }
 
+TEST_CASE("xai over gRPC: a number where a text belongs is no text", "[unit]") {
+  // Found by fuzzing: the parameters of a function.
+  const Writer tool = Writer().put(1, Writer().put(1, "f").integer(4, 7));
+  const auto call = folded(kWhole, Writer().put(17, tool).integer(2, 7).out, "");
+  REQUIRE(call.tools.size() == 1);
+  CHECK(call.tools[0].name == "f");
+  CHECK(call.tools[0].schema.empty());
+  CHECK_FALSE(call.model_requested);
+}
+
 TEST_CASE("xai over gRPC: what a message may hold is bounded", "[unit]") {
   std::string empties;
   for (int i = 0; i < 200'000; ++i) empties += std::string("\x0a\x00", 2);  // field 1
