@@ -110,8 +110,7 @@ int replay(const ReplayOptions& options) {
 
 void add_record(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<RecordOptions>();
-  auto* sub =
-      app.add_subcommand("record", "Write the raw chunk stream to a file");
+  auto* sub = app.add_subcommand("record", "Write the raw chunk stream to a file");
   sub->add_option("file", options->file, "New file; will hold plaintext with credentials")
       ->required()
       ->type_name("FILE");

@@ -118,10 +118,8 @@ int fail(const std::string& message) {
 
 void add_run(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<RunOptions>();
-  auto* sub =
-      app.add_subcommand("run", "Watch this machine, or one command");
-  sub->add_option("-c,--config", options->config,
-                  "YAML file (default: /etc/llmtap/llmtap.yaml)")
+  auto* sub = app.add_subcommand("run", "Watch this machine, or one command");
+  sub->add_option("-c,--config", options->config, "YAML file (default: /etc/llmtap/llmtap.yaml)")
       ->type_name("FILE");
   sub->add_option("--jsonl", options->jsonl, "LLMObs span events as JSON lines; - for stdout")
       ->type_name("FILE");

@@ -29,9 +29,7 @@ Value message(std::string_view role, std::string_view content) {
   return {{"role", role}, {"content", content}};
 }
 
-Value json_or_string(const std::string& text) {
-  return json_or_text<Value>(text);
-}
+Value json_or_string(const std::string& text) { return json_or_text<Value>(text); }
 
 std::string member(const Value& value, const char* key) {
   const auto found = value.is_object() ? value.find(key) : value.end();
