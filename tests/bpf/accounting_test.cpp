@@ -122,8 +122,8 @@ TEST_CASE("accounting: a process of its own link", "[bpf]") {
   one.ask("sizes 500 600");  // its own
   other.ask("sizes 1000 2000");
   tap.drain();
-  CHECK(contiguous_bytes(tap.stream(client, Direction::kWrite)) == 2100);
-  CHECK(contiguous_bytes(tap.stream(other_client, Direction::kWrite)) == 50);
+  CHECK(contiguous_bytes(tap.stream(client, Direction::kWrite, one.pid())) == 2100);
+  CHECK(contiguous_bytes(tap.stream(other_client, Direction::kWrite, other.pid())) == 50);
   for (const auto& site : tap.source().hits(*single))
     if (site.site.wants_return) CHECK(site.count.moved <= 4);  // nothing of the other process
   const CaptureCounts counts = check_sums(tap);

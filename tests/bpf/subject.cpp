@@ -160,11 +160,12 @@ void Tap::drain() {
   }
 }
 
-std::vector<Seen> Tap::stream(std::uint64_t conn, Direction direction) const {
+std::vector<Seen> Tap::stream(std::uint64_t conn, Direction direction, pid_t pid) const {
   std::vector<Seen> result;
   for (const auto& one : seen_) {
     if (one.chunk.kind == ChunkKind::kData && one.chunk.conn.conn == conn &&
-        one.chunk.direction == direction) {
+        one.chunk.direction == direction &&
+        (pid == 0 || one.chunk.conn.tgid == static_cast<std::uint32_t>(pid))) {
       result.push_back(one);
     }
   }

@@ -71,7 +71,8 @@ class Tap {
   void forget() { seen_.clear(); }
 
   // The data of one direction of one connection (any generation), in order of arrival.
-  std::vector<Seen> stream(std::uint64_t conn, Direction direction) const;
+  // `pid`: of this process only; another's connection may have the same address.
+  std::vector<Seen> stream(std::uint64_t conn, Direction direction, pid_t pid = 0) const;
   std::size_t count(ChunkKind kind) const;
   // Everything that the kernel counted as lost, for whatever reason.
   std::uint64_t losses() const;

@@ -115,10 +115,12 @@ TEST_CASE("search: 400 MB in a second and 200 MB of memory, and nobody waits", "
     WARN("400 MB: " << seconds << " s of processor time, " << megabytes << " MB");
     CHECK(plan.reason == "");
     CHECK(plan.sites.size() == 2);
+#ifndef __SANITIZE_THREAD__  // whose shadow costs both
 #ifdef __OPTIMIZE__
     CHECK(seconds < 1.0);
 #endif
     CHECK(megabytes < 200);
+#endif
   }
   Attacher attacher;
   TlsFiles files(attacher);
