@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 import unittest
 
 from test_stacks import BUILD, HERE, SOURCE, python_of, venv
@@ -72,17 +73,35 @@ def spoken():
 class Libcurl(StackCase):
     """Responses over libcurl's WebSocket. Debian's libcurl is built without."""
 
+    def talk(self, stack, library, file, query):
+        """Jobs, what the client did, and what daemon and server had seen before. The fork's client
+        hangs in one of some 30 connections on a busy machine: the first message never arrives, with no
+        daemon as well: then another begins. Upstream's has one try."""
+        for last in [True] if stack == "pycurl" else [False, False, True]:
+            before, asked = len(self.running.events()), len(self.world.requests())
+            jobs = [job("openai_json", prompt="curl says: grüß Gott " * size) for size in
+                    (1, 10, 100, 1_000, 4_000, 1, 10, 100, 1_000)]
+            process = self.start([python_of("python"), SOURCE / "curl_websocket.py", stack, *query])
+            self.wait_for_library(process, library, file)
+            lines = "".join(json.dumps(j) + "\n" for j in jobs).encode()
+            try:
+                out, err = process.communicate(lines, 20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                if last or len(self.world.requests()) > asked:
+                    raise
+                print(f"  {stack} {' '.join(query)}: nothing arrived, again", flush=True)
+                time.sleep(1)  # a span of it would come now
+                continue
+            results = {r["nonce"]: r for r in map(json.loads, out.splitlines())}
+            self.assertEqual(set(results), {j["nonce"] for j in jobs}, err.decode()[-2000:])
+            return jobs, results, before, asked
+
     def check_socket(self, stack, library, file, query, sent):
         """Calls over one connection: each is one span, word for word. `sent`: how the server saw the
         messages, as (frames, compressed by the client, compression agreed)."""
-        before, asked = len(self.running.events()), len(self.world.requests())
-        jobs = [job("openai_json", prompt="curl says: grüß Gott " * size) for size in
-                (1, 10, 100, 1_000, 4_000, 1, 10, 100, 1_000)]
-        process = self.start([python_of("python"), SOURCE / "curl_websocket.py", stack, *query])
-        self.wait_for_library(process, library, file)
-        out, err = process.communicate("".join(json.dumps(j) + "\n" for j in jobs).encode(), 60)
-        results = {r["nonce"]: r for r in map(json.loads, out.splitlines())}
-        self.assertEqual(set(results), {j["nonce"] for j in jobs}, err.decode()[-2000:])
+        jobs, results, before, asked = self.talk(stack, library, file, query)
         seen = [(r["frames"], r["packed"], r["deflate"]) for r in self.world.requests()[asked:]]
         self.assertEqual(seen, [sent[i % len(sent)] for i in range(len(jobs))])
 
