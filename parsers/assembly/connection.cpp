@@ -4,12 +4,21 @@
 #include <algorithm>
 #include <utility>
 
+#include "parsers/assembly/connection_unknown.h"
 #include "parsers/wire/detect.h"
-#include "parsers/wire/http1.h"
-#include "parsers/wire/http2.h"
-#include "parsers/wire/websocket_decoder.h"
+#include "parsers/wire/http2_frame.h"
 
 namespace llmtap {
+namespace {
+
+// Behind the peer's end no other bytes mean anything.
+bool begins_connection(std::string_view bytes) {
+  if (bytes.empty()) return false;
+  const WireFormat format = detect_wire(bytes);
+  return format == WireFormat::kHttp1 || format == WireFormat::kHttp2;
+}
+
+}  // namespace
 
 // Adapts one direction's ordered bytes to the connection.
 class Connection::Inlet final : public StreamSink {
@@ -46,16 +55,6 @@ struct Connection::Deferred {
   std::string bytes;
 };
 
-// What is known of a connection whose protocol is not.
-struct Connection::Unknown {
-  std::string prefix[2];  // too short to tell; the decoder has not seen it
-  Stamp stamp[2];
-  std::uint64_t bytes = 0;
-  unsigned turns = 0;
-  std::optional<Direction> last;
-  bool late_http2 = false;  // the decoder is HTTP/2's by a guess, until it finds a request
-};
-
 Connection::Connection(const ConnId& id, ConnectionContext& context)
     : id_(id), context_(context), unknown_(std::make_unique<Unknown>()) {}
 
@@ -67,6 +66,10 @@ void Connection::feed(const Chunk& chunk) {
   }
   last_ns_ = std::max(last_ns_, chunk.end_ns);
   context_.counts.fed += chunk.bytes.size();
+  if (closed_ && peer_ended_ && begins_connection(chunk.bytes)) {
+    closed_ = false;
+    begin_anew({chunk.begin_ns, chunk.end_ns});
+  }
   if (closed_ || verdict_ == ConnVerdict::kIgnore) {
     context_.counts.skipped += chunk.bytes.size();
     return;
@@ -155,7 +158,8 @@ void Connection::close(Cause cause, TimeNs now_ns) {
     }
   } while (waiting());
   closing_ = cause;
-  close_decoder({now_ns, now_ns});
+  closed_ = true;
+  end_exchanges({now_ns, now_ns});
 }
 
 // The observed process learned that its peer will send no more. A client has then seen all.
@@ -166,11 +170,29 @@ void Connection::peer_ended(const Chunk& chunk) {
   peer_ended_ = true;
   if (requests_ != Direction::kWrite || open_.empty()) return;
   closing_ = Cause::kClosed;
-  close_decoder({chunk.begin_ns, chunk.end_ns});
+  closed_ = true;
+  end_exchanges({chunk.begin_ns, chunk.end_ns});
 }
 
-void Connection::close_decoder(Stamp stamp) {
-  closed_ = true;
+// Some libraries (BoringSSL without symbols) do not show that a TLS object was freed, and the next
+// one may be at its address. A client's preface stands nowhere else (RFC 9113, 3.4).
+bool Connection::begins_anew(Direction direction, std::string_view bytes) const {
+  return !unknown_ && requests_.value_or(direction) == direction &&
+         bytes.starts_with(kHttp2Preface);
+}
+
+void Connection::begin_anew(Stamp stamp) {
+  closing_ = Cause::kClosed;
+  end_exchanges(stamp);
+  closing_.reset();
+  requests_.reset();
+  peer_ended_ = false;
+  unknown_ = std::make_unique<Unknown>();
+  ++reuses_;
+  context_.peers.forget_socket(id_);
+}
+
+void Connection::end_exchanges(Stamp stamp) {
   if (decoder_) decoder_->close(stamp, *this);
   while (!open_.empty()) end(open_.begin()->first, End::kTruncated, stamp);
   decoder_.reset();
@@ -206,6 +228,7 @@ void Connection::bytes(Direction direction, std::string_view bytes, Stamp stamp)
 }
 
 void Connection::decode(Direction direction, std::string_view bytes, Stamp stamp) {
+  if (begins_anew(direction, bytes)) begin_anew(stamp);
   if (unknown_) {
     detect(direction, bytes, stamp);
   } else {
@@ -225,89 +248,6 @@ void Connection::hole(Direction direction, std::uint64_t count, Stamp stamp, boo
   if (decoder_) decoder_->gap(direction, count, stamp, *this);
 }
 
-void Connection::detect(Direction direction, std::string_view bytes, Stamp stamp) {
-  Unknown& state = *unknown_;
-  state.bytes += bytes.size();
-  if (state.last && *state.last != direction) ++state.turns;
-  state.last = direction;
-  std::string& prefix = state.prefix[static_cast<std::size_t>(direction)];
-  if (prefix.empty()) return choose(direction, bytes, stamp);
-  const Stamp before = state.stamp[static_cast<std::size_t>(direction)];
-  const std::string start = std::exchange(prefix, {});
-  const std::string joined = start + std::string(bytes);
-  const WireFormat format = detect_wire(joined);
-  if (format == WireFormat::kHttp2 || format == WireFormat::kNeedMore) {
-    return choose(direction, joined, before);
-  }
-  search_http1(direction, start, before);  // where a chunk begins a message may begin: not joined
-  if (!closed_ && verdict_ != ConnVerdict::kIgnore) decode(direction, bytes, stamp);
-}
-
-void Connection::choose(Direction direction, std::string_view bytes, Stamp stamp) {
-  const WireFormat format = detect_wire(bytes);
-  if (format == WireFormat::kNeedMore) {
-    unknown_->prefix[static_cast<std::size_t>(direction)] = bytes;
-    unknown_->stamp[static_cast<std::size_t>(direction)] = stamp;
-    return;
-  }
-  if (format == WireFormat::kOther || format == WireFormat::kLateHttp2) {
-    const auto side = looks_like_websocket(bytes);
-    if (side) return join_websocket(direction, *side, bytes, stamp);
-  }
-  const bool guessed = unknown_->late_http2;
-  if (guessed && format == WireFormat::kHttp1 && bytes.find('\n') != std::string_view::npos) {
-    decoder_.reset();  // chance: the bytes of a body looked like frames
-    unknown_->late_http2 = false;
-    return search_http1(direction, bytes, stamp);
-  }
-  if (format == WireFormat::kHttp2 || (format == WireFormat::kLateHttp2 && !guessed)) {
-    decoder_ = std::make_unique<Http2Decoder>();
-    unknown_->late_http2 = true;
-  }
-  if (!unknown_->late_http2) return search_http1(direction, bytes, stamp);
-  decoder_->feed(direction, bytes, stamp, *this);
-  if (format == WireFormat::kHttp2 || requests_) settle();
-}
-
-void Connection::join_websocket(Direction direction, Side side, std::string_view bytes,
-                                Stamp stamp) {
-  const Direction client = side == Side::kRequest ? direction : opposite(direction);
-  decoder_ = std::make_unique<WebSocketDecoder>(client);
-  decoder_->feed(direction, bytes, stamp, *this);
-  settle();
-}
-
-// A late attach may begin in the middle of an HTTP/1 message, so its decoder, which searches, gets
-// everything that is nothing else. Held bytes come here while a guess of HTTP/2 is being tried, too.
-void Connection::search_http1(Direction direction, std::string_view bytes, Stamp stamp) {
-  if (!decoder_) decoder_ = std::make_unique<Http1Decoder>();
-  decoder_->feed(direction, bytes, stamp, *this);
-  if (unknown_->late_http2) {  // the guess stands until a start line contradicts it
-    if (requests_) settle();
-    return;
-  }
-  if (static_cast<const Http1Decoder&>(*decoder_).requests()) {
-    settle();
-  } else if (unknown_->turns >= kMaxTurns) {
-    loss(LossReason::kNotHttp, unknown_->bytes);
-    set_verdict(ConnVerdict::kIgnore);
-    decoder_.reset();
-    unknown_.reset();
-  } else if (unknown_->bytes >= kMaxUnknownBytes) {
-    set_verdict(ConnVerdict::kWatch);
-  }
-}
-
-// The protocol is known: what was held back goes to its decoder.
-void Connection::settle() {
-  const auto before = std::move(unknown_);
-  for (const Direction direction : {Direction::kWrite, Direction::kRead}) {
-    const auto i = static_cast<std::size_t>(direction);
-    if (before->prefix[i].empty()) continue;
-    decoder_->feed(direction, before->prefix[i], before->stamp[i], *this);
-  }
-}
-
 template <class Call>
 void Connection::with(StreamId stream, Call call) {
   const auto it = open_.find(stream);
@@ -325,7 +265,7 @@ void Connection::request(StreamId stream, RequestHead&& head, Direction directio
   requests_ = direction;
   auto exchange = std::make_unique<Exchange>(context_.fold, id_);
   exchange->peer.conn = id_;
-  exchange->peer.stream = stream;
+  exchange->peer.stream = StreamId{reuses_} << 32 | stream;  // HTTP/2's numbers begin anew
   exchange->peer.direction = direction;
   exchange->peer.begin_ns = stamp.begin_ns;
   exchange->peer.end_ns = stamp.end_ns;

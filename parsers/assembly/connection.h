@@ -90,7 +90,9 @@ class Connection final : private ExchangeSink {
   void search_http1(Direction direction, std::string_view bytes, Stamp stamp);
   void join_websocket(Direction direction, Side side, std::string_view bytes, Stamp stamp);
   void settle();
-  void close_decoder(Stamp stamp);
+  bool begins_anew(Direction direction, std::string_view bytes) const;
+  void begin_anew(Stamp stamp);
+  void end_exchanges(Stamp stamp);
   End refine(End end) const;
   template <class Call>
   void with(StreamId stream, Call call);
@@ -116,6 +118,7 @@ class Connection final : private ExchangeSink {
   bool gave_up_ = false;  // on a hole just now: what was kept back has waited for its own as well
   std::map<StreamId, std::unique_ptr<Exchange>> open_;  // nearly always one: small
   std::size_t exchange_bytes_ = 0;  // what the folds hold
+  std::uint32_t reuses_ = 0;  // how often its TLS object has begun another connection
   std::optional<Direction> requests_;
   ConnVerdict verdict_ = ConnVerdict::kUnknown;
   std::optional<Cause> closing_;

@@ -57,6 +57,8 @@ class PeerMatch {
   void socket(const ConnId& conn, const SocketPair& pair) { sockets_.add(conn, pair); }
   // Null: not known. Valid until the next change.
   const SocketPair* socket_of(const ConnId& conn) const { return sockets_.of(conn); }
+  // It is another connection under the same name now.
+  void forget_socket(const ConnId& conn) { sockets_.remove(conn); }
   void closed(const ConnId& conn, TimeNs now_ns);
   // The request of an exchange is whole (`view.digest` is there).
   void request(PeerView& view);
