@@ -14,7 +14,19 @@ void Http1Decoder::feed(Direction direction, std::string_view bytes, Stamp stamp
                         ExchangeSink& sink) {
   sink_ = &sink;
   if (dead_) return loss(LossReason::kUnknownContext, bytes.size());
+  if (given_up(direction, bytes)) {
+    half(direction).resync();
+    end_oldest(End::kCancelled, stamp);
+  }
   half(direction).feed(bytes, stamp, *this);
+}
+
+// The answer under way will not go on: another begins, for a request that came behind it.
+bool Http1Decoder::given_up(Direction direction, std::string_view bytes) const {
+  if (!requests_ || direction == *requests_ || pipelines_ || open_.size() < 2) return false;
+  const Http1Half& answers = halves_[static_cast<std::size_t>(direction)];
+  return answering_ != 0 && answers.in_message() && !answers.searching() &&
+         classify_start_line(bytes) == StartLine::kResponse;
 }
 
 void Http1Decoder::gap(Direction direction, std::uint64_t bytes, Stamp stamp, ExchangeSink& sink) {

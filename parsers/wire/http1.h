@@ -14,6 +14,9 @@
 // next one another's whose request was lost too. Only the next request tells: if none was lost
 // before it, the answer was right; else, or at the close, the exchange gets a gap. It ends then.
 // Any other response that cannot be given to a request for sure is passed over, never guessed.
+// A client that gives an answer up closes the connection. Where that is not seen the next one may have
+// its name: if a chunk of the answer begins with a status line and a request came behind, it is that
+// one's answer.
 // If alignment is lost on a connection that does pipeline, pairing is lost too: it is dead.
 // After a 101 to `websocket` a WebSocket decoder takes over; other tunnels are passed over.
 #pragma once
@@ -69,6 +72,7 @@ class Http1Decoder final : public Decoder, private Http1Half::Owner {
   Http1Half::Next request_head(Direction direction, std::string_view text, bool whole, Stamp stamp);
   Http1Half::Next response_head(std::string_view text, bool whole, Stamp stamp);
   Http1Half::Next switch_protocols(ResponseHead&& head, Stamp stamp);
+  bool given_up(Direction direction, std::string_view bytes) const;
   void responses_lost(bool in_message, Stamp stamp);
   void end_oldest(End end, Stamp stamp);
   void end_all_but(std::size_t count, End end, Stamp stamp);

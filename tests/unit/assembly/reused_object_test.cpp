@@ -95,6 +95,31 @@ TEST_CASE("reused TLS object: behind the peer's end", "[unit]") {
   CHECK(log.records[1].response_id == "b");
 }
 
+// A client of HTTP/1 gives a call up, and its next connection has the address of the last.
+TEST_CASE("reused TLS object: an answer that was given up", "[unit]") {
+  const auto direction = GENERATE(Direction::kWrite, Direction::kRead);
+  const auto cut = GENERATE(as<std::string>{}, chat_response("a", "a long answer").substr(0, 150),
+                            stream_head() + stream_event("a", "a long").substr(0, 60),
+                            stream_head() + stream_event("a", "a long"));
+  RecordLog log;
+  Assembler assembler({}, log);
+  feed(assembler,
+       {{direction, chat_request("ask a")},
+        {opposite(direction), cut},
+        {direction, chat_request("ask b")},
+        {opposite(direction), chat_response("b", "answer b")},
+        {direction, chat_request("ask c")},
+        {opposite(direction), chat_response("c", "answer c")}},
+       0, {100, 1, 1});
+  assembler.finish(100 * kTurnNs);
+  REQUIRE(log.records.size() == 3);
+  CHECK(log.records[0].end == End::kCancelled);
+  CHECK(log.records[1].response_id == "b");
+  CHECK(log.records[1].end == End::kComplete);
+  CHECK_FALSE(log.records[1].partial);
+  CHECK(log.records[2].response_id == "c");
+}
+
 // Both ends on this node: the streams' numbers begin anew, and neither end is reported twice.
 TEST_CASE("reused TLS object: both ends of both connections", "[unit]") {
   RecordLog log;
