@@ -12,7 +12,6 @@ namespace llmtap {
 namespace {
 
 constexpr std::size_t kMaxMethod = 24;
-constexpr std::size_t kUsualFields = 32;  // a head has rarely more: no second allocation
 constexpr std::string_view kVersionPrefix = "HTTP/1.";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -111,7 +110,7 @@ bool parse_fields(std::string_view text, Headers& headers) {
   bool all = true;
   std::size_t count = 0;
   std::string folded;
-  headers.reserve(kUsualFields, text.size());
+  headers.reserve(0, text.size() + text.size() / 8);  // a field packed is a little longer
   while (!text.empty()) {
     const std::string_view line = take_field(text, folded);
     if (line.empty()) break;
