@@ -189,6 +189,7 @@ void Connection::begin_anew(Stamp stamp) {
   peer_ended_ = false;
   unknown_ = std::make_unique<Unknown>();
   ++reuses_;
+  loss(LossReason::kUnknownContext, 0);  // found by where a chunk begins, not followed
   context_.peers.forget_socket(id_);
 }
 

@@ -16,6 +16,7 @@ void Http1Decoder::feed(Direction direction, std::string_view bytes, Stamp stamp
   if (dead_) return loss(LossReason::kUnknownContext, bytes.size());
   if (given_up(direction, bytes)) {
     half(direction).resync();
+    loss(LossReason::kUnknownContext, 0);  // found by where a chunk begins, not followed
     end_oldest(End::kCancelled, stamp);
   }
   half(direction).feed(bytes, stamp, *this);

