@@ -157,6 +157,7 @@ void Connection::close(Cause cause, TimeNs now_ns) {
       release_deferred();
     }
   } while (waiting());
+  give_prefixes();
   closing_ = cause;
   closed_ = true;
   end_exchanges({now_ns, now_ns});

@@ -90,6 +90,7 @@ class Connection final : private ExchangeSink {
   void search_http1(Direction direction, std::string_view bytes, Stamp stamp);
   void join_websocket(Direction direction, Side side, std::string_view bytes, Stamp stamp);
   void settle();
+  void give_prefixes();
   bool begins_anew(Direction direction, std::string_view bytes) const;
   void begin_anew(Stamp stamp);
   void end_exchanges(Stamp stamp);

@@ -85,6 +85,16 @@ void Connection::search_http1(Direction direction, std::string_view bytes, Stamp
   }
 }
 
+// Nothing follows: what was too short to tell goes on as what it may still be.
+void Connection::give_prefixes() {
+  for (const Direction direction : {Direction::kWrite, Direction::kRead}) {
+    if (!unknown_) return;
+    const auto i = static_cast<std::size_t>(direction);
+    const std::string held = std::exchange(unknown_->prefix[i], {});
+    if (!held.empty()) search_http1(direction, held, unknown_->stamp[i]);
+  }
+}
+
 // The protocol is known: what was held back goes to its decoder.
 void Connection::settle() {
   const auto before = std::move(unknown_);

@@ -37,6 +37,18 @@ const std::vector<Turn> kTwoCalls = {
     {kDown, stream_event("b", "ei")}, {kDown, stream_end("b")},
 };
 
+// The last pieces of a request are too short to tell what they are: they are held, not forgotten.
+TEST_CASE("assembler: a connection that ends under short pieces", "[unit]") {
+  const auto size = GENERATE(range(std::size_t{1}, std::size_t{12}));
+  RecordLog log;
+  Assembler assembler({}, log);
+  const std::string head = "POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\n"
+                           "Content-Type: application/json\r\nContent-Length: 84\r\n\r\n";
+  for (const auto& chunk : to_chunks({{Direction::kWrite, head}}, size)) assembler.feed(chunk.view());
+  assembler.finish(10 * kTurnNs);
+  CHECK(log.records.size() == 1);
+}
+
 TEST_CASE("assembler: a keep-alive connection gives one record per call", "[unit]") {
   RecordLog whole;
   {
