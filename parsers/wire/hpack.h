@@ -55,7 +55,7 @@ class HpackDecoder {
   std::size_t memory() const { return size_ + ring_.capacity() * sizeof(Entry); }
 
  private:
-  // Small: a connection holds about fifty, half of its memory.
+  // Small: a connection may hold dozens.
   struct Entry {
     Entry() = default;
     explicit Entry(const HpackField& field);

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <set>
 
+#include "userspace/base/read_text.h"
+
 namespace llmtap {
 namespace {
 
@@ -106,13 +108,7 @@ Fd open_mapped(pid_t pid, const Mapping& mapping) {
 }
 
 std::string read_proc(pid_t pid, const char* name, std::size_t most) {
-  const Fd fd(::open(proc_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text;
-  std::array<char, 16384> piece;
-  ssize_t size = 0;
-  while (fd && text.size() < most && (size = ::read(fd.get(), piece.data(), piece.size())) > 0)
-    text.append(piece.data(), static_cast<std::size_t>(size));
-  return text;
+  return read_text(Fd(::open(proc_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC)), most);
 }
 
 std::vector<pid_t> numbered_entries(const std::string& path) {

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "userspace/base/fd.h"
+#include "userspace/base/read_text.h"
 #include "userspace/enrich/kubernetes.h"
 #include "userspace/enrich/process_names.h"
 
@@ -73,13 +74,7 @@ bool is_go_program(const std::string& exe) {
 }  // namespace
 
 std::string ProcessTable::read(pid_t pid, const char* name, std::size_t most) const {
-  const Fd fd = open_file(proc_ + "/" + std::to_string(pid) + "/" + name);
-  std::string text;
-  std::array<char, 16384> piece;
-  ssize_t size = 0;
-  while (fd && text.size() < most && (size = ::read(fd.get(), piece.data(), piece.size())) > 0)
-    text.append(piece.data(), static_cast<std::size_t>(size));
-  return text;
+  return read_text(open_file(proc_ + "/" + std::to_string(pid) + "/" + name), most);
 }
 
 // Field 22 of proc_pid_stat(5); the task's name before it may hold anything.

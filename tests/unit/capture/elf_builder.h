@@ -39,6 +39,24 @@ inline constexpr std::uint64_t kTextAddress = 0x401000;
 inline constexpr std::uint64_t kTextOffset = 0x1000;
 inline constexpr std::uint64_t kDataAddress = 0x10000000;
 
+// Of a library for x86-64: segments right behind the header, sections at `sections_at`.
+inline Elf64_Ehdr elf_header(std::size_t segments, std::uint64_t sections_at,
+                             std::size_t sections) {
+  Elf64_Ehdr header = {};
+  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+  header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_ident[EI_DATA] = ELFDATA2LSB;
+  header.e_type = ET_DYN;
+  header.e_machine = EM_X86_64;
+  header.e_phoff = sizeof(header);
+  header.e_phentsize = sizeof(Elf64_Phdr);
+  header.e_phnum = static_cast<Elf64_Half>(segments);
+  header.e_shoff = sections_at;
+  header.e_shentsize = sizeof(Elf64_Shdr);
+  header.e_shnum = static_cast<Elf64_Half>(sections);
+  return header;
+}
+
 class ElfBuilder {
  public:
   // Places `code` at kTextAddress + `at`; a name makes it a function of .dynsym.
@@ -116,18 +134,7 @@ class ElfBuilder {
       headers.push_back(h);
     }
 
-    Elf64_Ehdr header = {};
-    std::memcpy(header.e_ident, ELFMAG, SELFMAG);
-    header.e_ident[EI_CLASS] = ELFCLASS64;
-    header.e_ident[EI_DATA] = ELFDATA2LSB;
-    header.e_type = ET_DYN;
-    header.e_machine = EM_X86_64;
-    header.e_phoff = sizeof(header);
-    header.e_phentsize = sizeof(Elf64_Phdr);
-    header.e_phnum = data_.empty() ? 1 : 2;
-    header.e_shoff = file.size();
-    header.e_shentsize = sizeof(Elf64_Shdr);
-    header.e_shnum = static_cast<Elf64_Half>(headers.size());
+    Elf64_Ehdr header = elf_header(data_.empty() ? 1 : 2, file.size(), headers.size());
     header.e_shstrndx = 4;
     Elf64_Phdr load = {};
     load.p_type = PT_LOAD;

@@ -45,20 +45,8 @@ Elf64_Phdr segment(std::uint64_t address, std::uint64_t offset, std::uint64_t si
 constexpr std::uint64_t kBody = 0x10000;
 std::string make(const std::vector<Elf64_Phdr>& segments, const std::string& body,
                  const std::vector<Elf64_Shdr>& sections) {
-  Elf64_Ehdr header = {};
-  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
-  header.e_ident[EI_CLASS] = ELFCLASS64;
-  header.e_ident[EI_DATA] = ELFDATA2LSB;
-  header.e_type = ET_DYN;
-  header.e_machine = EM_X86_64;
-  header.e_phoff = sizeof(header);
-  header.e_phentsize = sizeof(Elf64_Phdr);
-  header.e_phnum = static_cast<Elf64_Half>(segments.size());
-  header.e_shoff = kBody + body.size();
-  header.e_shentsize = sizeof(Elf64_Shdr);
-  header.e_shnum = static_cast<Elf64_Half>(sections.size());
   std::string file;
-  append(file, header);
+  append(file, elf_header(segments.size(), kBody + body.size(), sections.size()));
   for (const auto& s : segments) append(file, s);
   file.resize(kBody);
   file += body;
