@@ -118,7 +118,7 @@ bool looks_like_credential(std::string_view value) {
 
 Headers kept_headers(const Headers& headers) {
   Headers out;
-  out.reserve(0, headers.memory());
+  out.reserve(headers.memory());
   std::size_t count = 0;
   for (const Header header : headers) {
     if (is_needless(header.name) || is_secret_header(header.name) ||

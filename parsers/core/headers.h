@@ -41,8 +41,8 @@ class Headers {
   // The name is kept in lower case. Neither view may point into this object.
   void add(std::string_view name, std::string_view value);
   void append(const Headers& others) { text_ += others.text_; }
-  // Room for fields of so many bytes, names and values; they need not come.
-  void reserve(std::size_t fields, std::size_t bytes) { text_.reserve(fields * kPrefix + bytes); }
+  // Room for so many bytes of packed fields (as memory() counts); they need not come.
+  void reserve(std::size_t bytes) { text_.reserve(bytes); }
   void shrink_to_fit() { text_.shrink_to_fit(); }
   void clear() { std::string().swap(text_); }  // gives the memory back
 

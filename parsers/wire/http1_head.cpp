@@ -110,7 +110,7 @@ bool parse_fields(std::string_view text, Headers& headers) {
   bool all = true;
   std::size_t count = 0;
   std::string folded;
-  headers.reserve(0, text.size() + text.size() / 8);  // a field packed is a little longer
+  headers.reserve(text.size() + text.size() / 8);  // a field packed is a little longer
   while (!text.empty()) {
     const std::string_view line = take_field(text, folded);
     if (line.empty()) break;
